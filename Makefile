@@ -1,0 +1,64 @@
+# Needs make and a Python of 3.11 or newer; everything else is installed into .venv.
+
+# A fresh Debian calls it python3; elsewhere python3 may be too old while a newer one stands beside it.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	if $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$p; exit; fi; done; \
+	echo python3)
+
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help serve test lint types imports schema-check pytest schema clean
+
+help:
+	@echo 'make serve   install and start the server on http://127.0.0.1:8000'
+	@echo 'make test    install the development tools and run every check'
+	@echo 'make schema  rewrite schema.graphql from the code'
+	@echo 'make clean   remove what the other commands made'
+
+serve: .venv/.serve
+	exec $(BIN)/mnesis serve
+
+test: lint types imports schema-check pytest
+
+lint: .venv/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/.dev
+	$(BIN)/mypy
+
+imports: .venv/.dev
+	$(BIN)/lint-imports
+
+schema-check: .venv/.dev
+	@$(BIN)/mnesis schema | diff -u schema.graphql - \
+		|| { echo 'schema.graphql differs from the code: run `make schema` and read the difference.'; exit 1; }
+
+# Two thresholds, because what a memory is and how it changes must be tested whole.
+pytest: .venv/.dev
+	$(BIN)/pytest --cov --cov-report=
+	$(BIN)/coverage report --include='*/mnesis/domain/*,*/mnesis/usecases/*' --fail-under=100
+	$(BIN)/coverage report --omit='*/mnesis/domain/*,*/mnesis/usecases/*' --fail-under=95
+
+schema: .venv/.dev
+	$(BIN)/mnesis schema > schema.graphql
+
+clean:
+	rm -rf .venv build dist .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find gql tests alembic -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamps remember what was installed, so that a second run starts at once.
+.venv/.python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "mnesis needs Python 3.11 or newer.")'
+	$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/.serve: .venv/.python pyproject.toml constraints.txt
+	$(INSTALL) --editable .
+	@touch $@
+
+.venv/.dev: .venv/.python pyproject.toml constraints.txt
+	$(INSTALL) --editable '.[dev]'
+	@touch $@ .venv/.serve
