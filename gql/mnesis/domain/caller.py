@@ -1,0 +1,39 @@
+"""Who asks: the tenant comes from the credentials, never from an argument."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Scope(StrEnum):
+    """What a caller may do; each includes the ones before it."""
+
+    READ = "memory:read"
+    WRITE = "memory:write"
+    ADMIN = "memory:admin"
+
+
+_IMPLIED = {
+    Scope.READ: frozenset({Scope.READ}),
+    Scope.WRITE: frozenset({Scope.READ, Scope.WRITE}),
+    Scope.ADMIN: frozenset(Scope),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """An authenticated caller of one tenant.
+
+    ``subject`` is recorded as the actor of what the caller changes. ``scopes`` are the ones granted;
+    ask `may`, which knows that write includes read and admin both.
+    """
+
+    tenant: str
+    subject: str
+    scopes: frozenset[Scope] = field(default_factory=frozenset)
+
+    def may(self, scope: Scope) -> bool:
+        """Whether a granted scope is, or includes, this one."""
+        return any(scope in _IMPLIED[granted] for granted in self.scopes)
+
+
+EVERY_SCOPE = frozenset(Scope)

@@ -1,0 +1,325 @@
+"""What a batch does to the memories it finds: the one place where commands, sessions and entries meet.
+
+Pure: a `Workspace` with everything the batch looks at (see `Needs`) goes in, a `Decision` comes out, and the
+workspace itself is changed only where the batch was not refused.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from mnesis.domain import revise
+from mnesis.domain.commands import (
+    Batch,
+    BatchOutcome,
+    Command,
+    Create,
+    Delete,
+    Outcome,
+    PutEntry,
+    Rejected,
+    SessionClaim,
+    Update,
+)
+from mnesis.domain.history import FieldChange, HistoryRecord, entries_change
+from mnesis.domain.limits import Limits
+from mnesis.domain.memory import Memory
+from mnesis.domain.memory_types import HistoryAction, MemoryType, WriteMode, WriteStatus
+from mnesis.domain.refusals import (
+    AlreadyExists,
+    IdempotencyConflict,
+    MemoryTypeMismatch,
+    NotFound,
+    Refusal,
+    VersionConflict,
+)
+from mnesis.domain.revise import Moment, Revision, Unchanged, Verdict
+from mnesis.domain.workspace import Workspace
+
+ARRIVALS_PER_CHANGE = 2**20
+"""How many memories one change may create: a memory's arrival is its change times this, plus its position."""
+
+_STATUS = {
+    HistoryAction.CREATE: WriteStatus.CREATED,
+    HistoryAction.UPDATE: WriteStatus.UPDATED,
+    HistoryAction.DELETE: WriteStatus.DELETED,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """The answer to a batch, and what must be written for it: memories at their last version, every record."""
+
+    outcome: BatchOutcome
+    memories: tuple[Memory, ...] = ()
+    records: tuple[HistoryRecord, ...] = ()
+    remembered: bool = False
+    """Whether the answer is kept for the batch's idempotency key: not when nothing was accepted, so that the
+    request can be mended and sent again."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Tally:
+    """How the entries of one session changed in a batch."""
+
+    created: int = 0
+    updated: int = 0
+    deleted: int = 0
+
+
+@dataclass(slots=True)
+class _Pending:
+    """One history record in the making; ENTRIES may still join it."""
+
+    memory: Memory
+    action: HistoryAction
+    changes: list[FieldChange]
+
+
+@dataclass(slots=True, kw_only=True)
+class _Course:
+    """A batch under way."""
+
+    space: Workspace
+    moment: Moment
+    change: int
+    pending: list[_Pending] = field(default_factory=list)
+    latest: dict[str, int] = field(default_factory=dict)
+    tallies: dict[str, _Tally] = field(default_factory=dict)
+    cascaded: dict[int, int] = field(default_factory=dict)
+
+    def accept(self, revision: Revision) -> Memory:
+        """Takes a revision over; later commands see it."""
+        position = len(self.pending)
+        memory = replace(revision.memory, change=self.change)
+        if revision.action is HistoryAction.CREATE:
+            memory = replace(memory, arrival=self.change * ARRIVALS_PER_CHANGE + position)
+        self.latest[memory.id] = position
+        self.pending.append(_Pending(memory, revision.action, list(revision.changes)))
+        self.space.put(memory)
+        if memory.session_id is not None:
+            tally = self.tallies.setdefault(memory.session_id, _Tally())
+            match revision.action:
+                case HistoryAction.CREATE:
+                    tally.created += 1
+                case HistoryAction.DELETE:
+                    tally.deleted += 1
+                case _:
+                    tally.updated += 1
+        return memory
+
+
+def decide(
+    batch: Batch,
+    workspace: Workspace,
+    *,
+    change: int,
+    now: datetime,
+    limits: Limits,
+    new_id: Callable[[], str],
+) -> Decision:
+    """Applies a batch to a workspace. ``change`` is the tenant's change number for it."""
+    if (key := batch.idempotency) is not None:
+        answered = workspace.answers.get((batch.actor, key.key))
+        if answered is not None:
+            fingerprint, answer = answered
+            if fingerprint == key.fingerprint:
+                return Decision(outcome=replace(answer, replayed=True))
+            return _refused_whole(batch, IdempotencyConflict(path=("idempotency_key",)))
+    course = _Course(
+        space=workspace.branch(),
+        moment=Moment(now=now, actor=batch.actor, limits=limits, new_id=new_id),
+        change=change,
+    )
+    if batch.session is not None and (refusals := _claim(batch.session, course)):
+        return _refused_whole(batch, *refusals)
+    outcomes = tuple(_run(index, command, course) for index, command in enumerate(batch.commands))
+    failed = any(outcome.status is WriteStatus.FAILED for outcome in outcomes)
+    if batch.mode is WriteMode.ATOMIC and failed:
+        return Decision(outcome=BatchOutcome(outcomes=tuple(map(_rolled_back, batch.commands, outcomes))))
+    if all(outcome.status is WriteStatus.FAILED for outcome in outcomes) and batch.commands:
+        return Decision(outcome=BatchOutcome(outcomes=outcomes))
+    _raise_sessions(course)
+    workspace.merge(course.space)
+    answer = _answer(batch, outcomes, course)
+    if key is not None:
+        workspace.answers[batch.actor, key.key] = (key.fingerprint, _to_repeat(answer))
+    return Decision(
+        outcome=answer,
+        memories=tuple(course.pending[position].memory for position in course.latest.values()),
+        records=_records(batch, course),
+        remembered=True,
+    )
+
+
+def _claim(claim: SessionClaim, course: _Course) -> tuple[Refusal, ...]:
+    session = course.space.get(claim.session_id)
+    if session is not None and not session.deleted:
+        if session.type is not MemoryType.SESSION:
+            return (MemoryTypeMismatch(path=("session_id",), requested=MemoryType.SESSION, actual=session.type),)
+        if claim.if_version is not None and claim.if_version != session.version:
+            return (
+                VersionConflict(
+                    path=("if_version",), expected=claim.if_version, actual=session.version, current=session
+                ),
+            )
+        return ()
+    if claim.if_version:
+        return (VersionConflict(path=("if_version",), expected=claim.if_version, actual=0, current=None),)
+    if not claim.create:
+        return (NotFound(path=("session_id",), kind="session", id=claim.session_id),)
+    return _open_session(claim, session, course)
+
+
+def _open_session(claim: SessionClaim, stored: Memory | None, course: _Course) -> tuple[Refusal, ...]:
+    if claim.container_id not in course.space.containers:
+        return (NotFound(path=("container_id",), kind="container", id=claim.container_id),)
+    if claim.session_id in course.space.containers:
+        return (AlreadyExists(path=("session_id",), kind="container", id=claim.session_id),)
+    verdict = revise.new_session(stored, claim.session_id, claim.container_id, course.moment)
+    if isinstance(verdict, Revision):
+        course.accept(verdict)
+        return ()
+    assert isinstance(verdict, tuple)  # A new session is never unchanged.
+    return tuple(replace(refusal, path=("session_id",)) for refusal in verdict)
+
+
+def _run(index: int, command: Command | Rejected, course: _Course) -> Outcome:
+    if isinstance(command, Rejected):
+        return _unwritten(WriteStatus.FAILED, command, command.refusals)
+    verdict = _verdict(command, course)
+    if isinstance(verdict, tuple):
+        return _unwritten(WriteStatus.FAILED, command, verdict)
+    if isinstance(verdict, Unchanged):
+        return _outcome(WriteStatus.UNCHANGED, verdict.memory)
+    if verdict.action is HistoryAction.DELETE and verdict.memory.type is MemoryType.SESSION:
+        # The entries go first, so that the session's record closes the change.
+        entries = list(course.space.live_entries(verdict.memory.id))
+        for entry in entries:
+            course.accept(revise.tombstone(entry, course.moment))
+        course.cascaded[index] = len(entries)
+    return _outcome(_STATUS[verdict.action], course.accept(verdict))
+
+
+def _verdict(command: Command, course: _Course) -> Verdict:
+    space, moment = course.space, course.moment
+    match command:
+        case Update():
+            return revise.update(space.get(command.id), command, moment)
+        case Delete():
+            return revise.delete(space.get(command.id), command, moment)
+        case PutEntry():
+            return _put_entry(command, course)
+        case Create():
+            return _create(command, course)
+
+
+def _put_entry(command: PutEntry, course: _Course) -> Verdict:
+    session = course.space.get(command.session_id)
+    assert session is not None  # The batch claims it.
+    if command.entry_id is None:
+        return revise.put_entry(None, session, command, course.moment)
+    stored = course.space.entry(command.session_id, command.entry_id)
+    return revise.put_entry(stored, session, command, course.moment)
+
+
+def _create(command: Create, course: _Course) -> Verdict:
+    space = course.space
+    if command.session_id is None:
+        if command.container_id not in space.containers:
+            return (NotFound(path=("container_id",), kind="container", id=command.container_id),)
+        if command.id is not None and command.id in space.containers:
+            return (AlreadyExists(path=("id",), kind="container", id=command.id),)
+        stored = space.get(command.id) if command.id is not None else None
+        return revise.create(stored, None, command, course.moment)
+    session = space.get(command.session_id)
+    if session is None or session.deleted or session.type is not MemoryType.SESSION:
+        return (NotFound(path=("session_id",), kind="session", id=command.session_id),)
+    entry = space.entry(command.session_id, command.entry_id) if command.entry_id is not None else None
+    return revise.create(entry, session, command, course.moment)
+
+
+def _raise_sessions(course: _Course) -> None:
+    """Raises the version of each session whose entries changed, by one for the batch.
+
+    Where the batch changed the session itself, that record tells of the entries too.
+    """
+    for session_id, tally in course.tallies.items():
+        session = course.space.get(session_id)
+        if session is None or session.deleted:
+            continue
+        entries = entries_change(created=tally.created, updated=tally.updated, deleted=tally.deleted)
+        own = course.latest.get(session_id)
+        if own is None:
+            memory = revise.touched(session, course.moment)
+            course.accept(Revision(memory=memory, action=HistoryAction.UPDATE, changes=(entries,)))
+        elif course.pending[own].action is not HistoryAction.CREATE:
+            course.pending[own].changes.append(entries)
+
+
+def _records(batch: Batch, course: _Course) -> tuple[HistoryRecord, ...]:
+    return tuple(
+        HistoryRecord(
+            memory_id=pending.memory.id,
+            version=pending.memory.version,
+            memory_type=pending.memory.type,
+            container_id=pending.memory.container_id,
+            session_id=pending.memory.session_id,
+            namespace=pending.memory.namespace,
+            change=course.change,
+            position=position,
+            action=pending.action,
+            changes=tuple(pending.changes),
+            actor=batch.actor,
+            reason=batch.reason,
+            created_at=pending.memory.updated_at,
+            content_updated_at=pending.memory.content_updated_at,
+        )
+        for position, pending in enumerate(course.pending)
+    )
+
+
+def _answer(batch: Batch, outcomes: tuple[Outcome, ...], course: _Course) -> BatchOutcome:
+    session = course.space.get(batch.session.session_id) if batch.session is not None else None
+    return BatchOutcome(
+        outcomes=outcomes,
+        session=session,
+        session_version=session.version if session is not None else None,
+        cascaded=course.cascaded,
+    )
+
+
+def _to_repeat(answer: BatchOutcome) -> BatchOutcome:
+    """The answer without the memories, which are read as they are when it is repeated."""
+    outcomes = tuple(
+        replace(outcome, memory=None, refusals=tuple(map(_without_memory, outcome.refusals)))
+        for outcome in answer.outcomes
+    )
+    return replace(answer, outcomes=outcomes, session=None)
+
+
+def _without_memory(refusal: Refusal) -> Refusal:
+    return replace(refusal, current=None) if isinstance(refusal, VersionConflict) else refusal
+
+
+def _outcome(status: WriteStatus, memory: Memory) -> Outcome:
+    return Outcome(status=status, id=memory.id, entry_id=memory.entry_id, version=memory.version, memory=memory)
+
+
+def _rolled_back(command: Command | Rejected, outcome: Outcome) -> Outcome:
+    return outcome if outcome.status is WriteStatus.FAILED else _unwritten(WriteStatus.ROLLED_BACK, command)
+
+
+def _refused_whole(batch: Batch, *refusals: Refusal) -> Decision:
+    outcomes = tuple(_unwritten(WriteStatus.ROLLED_BACK, command) for command in batch.commands)
+    return Decision(outcome=BatchOutcome(outcomes=outcomes, refusals=refusals))
+
+
+def _unwritten(status: WriteStatus, command: Command | Rejected, refusals: tuple[Refusal, ...] = ()) -> Outcome:
+    """The outcome of a command that left no trace: it names only what the command itself named."""
+    return Outcome(
+        status=status,
+        id=None if isinstance(command, PutEntry) else command.id,
+        entry_id=None if isinstance(command, Update | Delete) else command.entry_id,
+        refusals=refusals,
+    )

@@ -1,0 +1,49 @@
+"""A memory of any type: who it is, which version, and the values of its type's fields."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from mnesis.domain.fields import Field, FieldValue, Values
+from mnesis.domain.json_values import JsonObject
+from mnesis.domain.long_term import LONG_TERM_FIELDS
+from mnesis.domain.memory_types import MemoryType
+from mnesis.domain.session import SESSION_FIELDS
+from mnesis.domain.working import WORKING_FIELDS
+
+FIELDS: dict[MemoryType, dict[str, Field]] = {
+    MemoryType.SESSION: {field.name: field for field in SESSION_FIELDS},
+    MemoryType.WORKING: {field.name: field for field in WORKING_FIELDS},
+    MemoryType.LONG_TERM: {field.name: field for field in LONG_TERM_FIELDS},
+}
+"""The fields of every type that a caller can write, by name. A new type is one more line."""
+
+EMPTY_VALUES: dict[MemoryType, dict[str, FieldValue]] = {
+    memory_type: {name: field.empty for name, field in fields.items()} for memory_type, fields in FIELDS.items()
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """One session, working or long-term memory at one version.
+
+    ``version`` counts from 1. Times are in UTC with microseconds. ``arrival`` orders memories of a tenant by when they
+    were created and never repeats; ``change`` is the tenant's change number that made this version. A ``deleted``
+    memory is a tombstone: it keeps its values and its version, and goes on at the next one when created again.
+    ``values`` holds every field of the type (see `FIELDS`).
+    """
+
+    id: str
+    type: MemoryType
+    container_id: str
+    namespace: JsonObject = field(default_factory=dict)
+    session_id: str | None = None
+    entry_id: str | None = None
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    content_updated_at: datetime
+    updated_by: str | None
+    arrival: int = 0
+    change: int = 0
+    deleted: bool = False
+    values: Values

@@ -1,0 +1,292 @@
+"""How one memory becomes its next version: merge semantics, no-op detection, version checks and field rules.
+
+Everything here is pure: the same stored memory, command and moment always give the same answer.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+from mnesis.domain.commands import Changes, Create, Delete, PutEntry, Update
+from mnesis.domain.fields import FieldValue, Values
+from mnesis.domain.history import FieldChange, creation_changes, field_change, field_changes
+from mnesis.domain.json_values import json_bytes, merge_patch
+from mnesis.domain.limits import Limits
+from mnesis.domain.memory import EMPTY_VALUES, FIELDS, Memory
+from mnesis.domain.memory_types import NOUNS, HistoryAction, MemoryType, ObjectMode, PayloadType
+from mnesis.domain.refusals import (
+    AlreadyExists,
+    InvalidInput,
+    LimitExceeded,
+    MemoryTypeMismatch,
+    NotFound,
+    Refusal,
+    VersionConflict,
+)
+from mnesis.domain.validation import too_many_messages
+from mnesis.domain.working import DEFAULT_ROLE
+
+TICK = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """What a revision needs besides memory and command: the clock, the actor, the limits and fresh ids."""
+
+    now: datetime
+    actor: str
+    limits: Limits
+    new_id: Callable[[], str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revision:
+    """A memory's next version and what its history record tells. ``changes`` is empty for a deletion."""
+
+    memory: Memory
+    action: HistoryAction
+    changes: tuple[FieldChange, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unchanged:
+    """The command asked for what is so already."""
+
+    memory: Memory
+
+
+Verdict: TypeAlias = Revision | Unchanged | tuple[Refusal, ...]
+
+
+def create(stored: Memory | None, session: Memory | None, command: Create, moment: Moment) -> Verdict:
+    """Makes a memory, or the next version of a deleted one. ``session`` is that of an entry."""
+    memory_type = command.changes.memory_type
+    if stored is not None and not stored.deleted:
+        if session is not None:
+            return (AlreadyExists(path=("entry_id",), kind=NOUNS[stored.type], id=command.entry_id or stored.id),)
+        return (AlreadyExists(path=("id",), kind=NOUNS[stored.type], id=stored.id),)
+    if stored is not None and stored.type is not memory_type:
+        return (AlreadyExists(path=("id",), kind=f"deleted {NOUNS[stored.type]}", id=stored.id),)
+    values, faults = _applied(EMPTY_VALUES[memory_type], command.changes, moment.limits)
+    if faults:
+        return faults
+    if memory_type is MemoryType.WORKING and "payload_type" not in command.changes.given:
+        values["payload_type"] = _payload_type(values)
+    return _created(stored, session, command, values, moment)
+
+
+def update(stored: Memory | None, command: Update, moment: Moment) -> Verdict:
+    """Changes a stored memory; fields that were not given keep their values."""
+    wanted = command.changes.memory_type
+    refusals = _found(stored, wanted, command.id, command.if_version)
+    if refusals or stored is None:
+        return refusals
+    return _revised(stored, command.changes, moment, always=command.always)
+
+
+def put_entry(stored: Memory | None, session: Memory, command: PutEntry, moment: Moment) -> Verdict:
+    """Changes the entry that has the command's key, or creates it; a key alone changes nothing."""
+    if stored is None or stored.deleted:
+        if command.if_version:
+            return (VersionConflict(path=("if_version",), expected=command.if_version, actual=0, current=None),)
+        return _put_new(stored, session, command, moment)
+    if command.if_version is not None and command.if_version != stored.version:
+        return (_conflict(stored, command.if_version),)
+    return _revised(stored, command.changes, moment)
+
+
+def delete(stored: Memory | None, command: Delete, moment: Moment) -> Verdict:
+    """Leaves a tombstone, which keeps the values and the version."""
+    refusals = _found(stored, command.memory_type, command.id, command.if_version)
+    if refusals or stored is None:
+        return refusals
+    return tombstone(stored, moment)
+
+
+def tombstone(stored: Memory, moment: Moment) -> Revision:
+    """The deleted next version of a live memory."""
+    return Revision(memory=replace(_next(stored, moment), deleted=True), action=HistoryAction.DELETE, changes=())
+
+
+def touched(session: Memory, moment: Moment) -> Memory:
+    """The next version of a session whose entries changed."""
+    return _next(session, moment)
+
+
+def new_session(stored: Memory | None, session_id: str, container_id: str, moment: Moment) -> Verdict:
+    """An empty session for entries to come."""
+    blank = Changes(memory_type=MemoryType.SESSION, given={})
+    return create(stored, None, Create(id=session_id, container_id=container_id, changes=blank), moment)
+
+
+def _put_new(stored: Memory | None, session: Memory, command: PutEntry, moment: Moment) -> Verdict:
+    if "content" not in command.changes.given:
+        text = "Nothing in this session has this key, and a new entry needs content."
+        if command.entry_id is None:
+            text = "A new entry needs content."
+        return (InvalidInput(path=("content",), text=text),)
+    values, faults = _applied(EMPTY_VALUES[MemoryType.WORKING], command.changes, moment.limits)
+    if faults:
+        return faults
+    if values["role"] is None:
+        values["role"] = DEFAULT_ROLE
+    entry = Create(changes=command.changes, session_id=session.id, entry_id=command.entry_id)
+    return _created(stored, session, entry, values, moment)
+
+
+def _created(
+    stored: Memory | None, session: Memory | None, command: Create, values: Values, moment: Moment
+) -> Revision:
+    now = moment.now if stored is None else max(moment.now, stored.updated_at + TICK)
+    memory_id = stored.id if stored is not None else command.id or moment.new_id()
+    created_at = command.changes.created_at
+    inherited = session.namespace if session is not None else {}
+    memory = Memory(
+        id=memory_id,
+        type=command.changes.memory_type,
+        container_id=session.container_id if session is not None else command.container_id,
+        namespace=command.namespace if command.namespace is not None else inherited,
+        session_id=command.session_id,
+        entry_id=(command.entry_id or memory_id) if command.session_id is not None else None,
+        version=1 if stored is None else stored.version + 1,
+        created_at=created_at if isinstance(created_at, datetime) else now,
+        updated_at=now,
+        content_updated_at=now,
+        updated_by=moment.actor,
+        values=values,
+    )
+    changes = tuple(creation_changes(memory, stored))
+    return Revision(memory=memory, action=HistoryAction.CREATE, changes=changes)
+
+
+def _revised(stored: Memory, changes: Changes, moment: Moment, *, always: bool = False) -> Verdict:
+    values, faults = _applied(stored.values, changes, moment.limits)
+    if faults:
+        return faults
+    differences = field_changes(stored.values, values)
+    fields = FIELDS[stored.type]
+    content = any(fields[change.field].content for change in differences)
+    created_at = stored.created_at
+    if isinstance(changes.created_at, datetime):
+        created_at = changes.created_at
+        if (moved := field_change("created_at", stored.created_at, created_at)) is not None:
+            differences.append(moved)
+    if not differences and not always:
+        return Unchanged(memory=stored)
+    following = _next(stored, moment)
+    memory = replace(
+        following,
+        created_at=created_at,
+        content_updated_at=following.updated_at if content else stored.content_updated_at,
+        values=values,
+    )
+    return Revision(memory=memory, action=HistoryAction.UPDATE, changes=tuple(differences))
+
+
+def _next(stored: Memory, moment: Moment) -> Memory:
+    return replace(
+        stored,
+        version=stored.version + 1,
+        updated_at=max(moment.now, stored.updated_at + TICK),
+        updated_by=moment.actor,
+    )
+
+
+def _applied(stored: Values, changes: Changes, limits: Limits) -> tuple[dict[str, FieldValue], tuple[Refusal, ...]]:
+    """The values after the changes, and what forbids them."""
+    values = dict(stored)
+    fields = FIELDS[changes.memory_type]
+    for name, given in changes.given.items():
+        was = values[name]
+        if given is None:
+            values[name] = fields[name].empty
+        elif isinstance(given, dict) and changes.object_mode is ObjectMode.MERGE:
+            values[name] = merge_patch(was if isinstance(was, dict) else None, given)
+        else:
+            values[name] = given
+    if changes.append_messages:
+        before = values["messages"]
+        assert isinstance(before, tuple)  # The field's kind is MESSAGES.
+        values["messages"] = (*before, *changes.append_messages)
+    return values, _size_faults(values, changes, limits)
+
+
+def _size_faults(values: Values, changes: Changes, limits: Limits) -> tuple[Refusal, ...]:
+    messages = values.get("messages")
+    if isinstance(messages, tuple) and len(messages) > limits.messages:
+        path = ("append_messages",) if changes.append_messages else ("messages",)
+        return (too_many_messages(path, len(messages), limits),)
+    if changes.object_mode is ObjectMode.MERGE:
+        faults = tuple(_merged_faults(values, changes, limits))
+        if faults:
+            return faults
+    # Most memories are so small that this bound settles it without measuring their JSON.
+    if _loose_bytes(values, limits) > limits.memory_bytes:
+        size = sum(map(_exact_bytes, values.values()))
+        if size > limits.memory_bytes:
+            return (
+                LimitExceeded(
+                    unit="bytes in one memory",
+                    limit=limits.memory_bytes,
+                    actual=size,
+                    advice="A longer conversation belongs in the entries of a session.",
+                ),
+            )
+    return ()
+
+
+def _merged_faults(values: Values, changes: Changes, limits: Limits) -> list[Refusal]:
+    faults: list[Refusal] = []
+    for name in changes.given:
+        value = values[name]
+        if isinstance(value, dict) and (size := json_bytes(value)) > limits.json_bytes:
+            faults.append(LimitExceeded(path=(name,), unit="bytes of JSON", limit=limits.json_bytes, actual=size))
+    return faults
+
+
+def _loose_bytes(values: Values, limits: Limits) -> int:
+    total = 0
+    for value in values.values():
+        if isinstance(value, str):
+            total += 4 * len(value)
+        elif isinstance(value, dict):
+            total += limits.json_bytes
+        elif isinstance(value, bytes):
+            total += len(value)
+        elif isinstance(value, tuple):
+            for message in value:
+                total += 4 * len(message.text or "") + limits.json_bytes * len(message.parts or ())
+    return total
+
+
+def _exact_bytes(value: FieldValue) -> int:
+    if isinstance(value, str):
+        return len(value.encode())
+    if isinstance(value, dict):
+        return json_bytes(value)
+    if isinstance(value, bytes):
+        return len(value)
+    if isinstance(value, tuple):
+        return sum(len((message.text or "").encode()) + sum(map(json_bytes, message.parts or ())) for message in value)
+    return 0
+
+
+def _found(stored: Memory | None, wanted: MemoryType, memory_id: str, if_version: int | None) -> tuple[Refusal, ...]:
+    if stored is None or stored.deleted:
+        return (NotFound(path=("id",), kind=NOUNS[wanted], id=memory_id),)
+    if stored.type is not wanted:
+        return (MemoryTypeMismatch(path=("type",), requested=wanted, actual=stored.type),)
+    if if_version is not None and if_version != stored.version:
+        return (_conflict(stored, if_version),)
+    return ()
+
+
+def _conflict(stored: Memory, expected: int) -> VersionConflict:
+    return VersionConflict(path=("if_version",), expected=expected, actual=stored.version, current=stored)
+
+
+def _payload_type(values: Values) -> PayloadType:
+    conversational = values["messages"] or values["content"] is not None
+    data = values["structured_data"] is not None or values["binary_data"] is not None
+    return PayloadType.DATA if data and not conversational else PayloadType.CONVERSATIONAL

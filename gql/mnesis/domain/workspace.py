@@ -1,0 +1,124 @@
+"""What a batch sees of the stored memories: those that were loaded, with the results so far laid over them."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from mnesis.domain.commands import Batch, BatchOutcome, Create, Delete, PutEntry, Update
+from mnesis.domain.memory import Memory
+from mnesis.domain.memory_types import MemoryType
+
+EntryKey = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What must be loaded before batches can be decided: a superset of what they look at.
+
+    ``ids`` bring the sessions of the entries among them along; ``sessions_whole`` all entries of a session,
+    deleted ones too; ``taken_ids`` ids that a caller chose, which no container may bear.
+    """
+
+    ids: set[str] = field(default_factory=set)
+    entries: set[EntryKey] = field(default_factory=set)
+    sessions_whole: set[str] = field(default_factory=set)
+    containers: set[str] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, batches: Iterable[Batch]) -> "Needs":
+        """The needs of several batches together."""
+        needs = cls()
+        for batch in batches:
+            needs._add(batch)
+        return needs
+
+    def _add(self, batch: Batch) -> None:
+        if (claim := batch.session) is not None:
+            self.ids.add(claim.session_id)
+            if claim.create:
+                self.containers.update((claim.container_id, claim.session_id))
+        for command in batch.commands:
+            match command:
+                case Update():
+                    self.ids.add(command.id)
+                case PutEntry() if command.entry_id is not None:
+                    self.entries.add((command.session_id, command.entry_id))
+                case Delete():
+                    self.ids.add(command.id)
+                    if command.memory_type is MemoryType.SESSION:
+                        self.sessions_whole.add(command.id)
+                case Create():
+                    self._add_creation(command)
+                case _:
+                    pass
+
+    def _add_creation(self, command: Create) -> None:
+        if command.session_id is None:
+            self.containers.add(command.container_id)
+        else:
+            self.ids.add(command.session_id)
+            if command.entry_id is not None:
+                self.entries.add((command.session_id, command.entry_id))
+        if command.id is not None:
+            self.ids.add(command.id)
+            self.containers.add(command.id)
+
+
+class Workspace:
+    """Memories by id and by entry key, containers by id, and answers given before by idempotency key.
+
+    `branch` makes a workspace that sees this one and keeps what is put into it to itself until `merge`: so a
+    later batch sees an earlier one's results, and a refused batch leaves no trace.
+    """
+
+    def __init__(self, below: "Workspace | None" = None) -> None:
+        self._below = below
+        self._memories: dict[str, Memory] = {}
+        self._entries: dict[EntryKey, str] = {}
+        self._of_session: dict[str, dict[str, None]] = {}
+        self.containers: set[str] = below.containers if below is not None else set()
+        self.answers: dict[tuple[str, str], tuple[str, BatchOutcome]] = below.answers if below is not None else {}
+
+    def put(self, memory: Memory) -> None:
+        """Lays a memory over whatever had its id."""
+        self._memories[memory.id] = memory
+        if memory.session_id is not None and memory.entry_id is not None:
+            self._entries[memory.session_id, memory.entry_id] = memory.id
+            self._of_session.setdefault(memory.session_id, {})[memory.id] = None
+
+    def get(self, memory_id: str) -> Memory | None:
+        """The memory as it is now, a tombstone too."""
+        space: Workspace | None = self
+        while space is not None:
+            if (found := space._memories.get(memory_id)) is not None:
+                return found
+            space = space._below
+        return None
+
+    def entry(self, session_id: str, entry_id: str) -> Memory | None:
+        """The entry that has this key, a tombstone too."""
+        space: Workspace | None = self
+        while space is not None:
+            if (found := space._entries.get((session_id, entry_id))) is not None:
+                return self.get(found)
+            space = space._below
+        return None
+
+    def live_entries(self, session_id: str) -> Iterator[Memory]:
+        """The entries of a session that are not deleted, oldest arrival first."""
+        ids: dict[str, None] = {}
+        space: Workspace | None = self
+        while space is not None:
+            ids |= space._of_session.get(session_id, {})
+            space = space._below
+        found = (self.get(memory_id) for memory_id in ids)
+        live = [memory for memory in found if memory is not None and not memory.deleted]
+        return iter(sorted(live, key=lambda memory: memory.arrival))
+
+    def branch(self) -> "Workspace":
+        """A workspace on top of this one."""
+        return Workspace(self)
+
+    def merge(self, branch: "Workspace") -> None:
+        """Takes over what was put into a branch of this workspace."""
+        for memory in branch._memories.values():
+            self.put(memory)
