@@ -1,0 +1,1 @@
+"""What the service does: checks scopes, builds batches, asks the store; owns the ports it needs."""

@@ -1,0 +1,81 @@
+"""The use cases that read: check the scope, then ask the reader."""
+
+from collections.abc import Collection, Mapping
+
+from mnesis.domain.caller import Caller, Scope
+from mnesis.domain.history import HistoryRecord
+from mnesis.domain.ids import RecordId
+from mnesis.domain.memory import Memory
+from mnesis.domain.refusals import Forbidden, Refused
+from mnesis.usecases.ports import Container, MemoryQuery, MemoryReader, Page, PageRequest, RecordQuery
+
+
+class ReadableMemories:
+    """Reads on behalf of a caller. Every method raises `Refused` when the caller may not read."""
+
+    def __init__(self, reader: MemoryReader) -> None:
+        self._reader = reader
+
+    async def memories(self, caller: Caller, ids: Collection[str]) -> Mapping[str, Memory]:
+        """The live memories among these ids."""
+        _check(caller)
+        return await self._reader.memories(caller, ids)
+
+    async def records(self, caller: Caller, ids: Collection[RecordId]) -> Mapping[RecordId, HistoryRecord]:
+        """The history records among these ids."""
+        _check(caller)
+        return await self._reader.records(caller, ids)
+
+    async def containers(self, caller: Caller, ids: Collection[str]) -> Mapping[str, Container]:
+        """The containers among these ids."""
+        _check(caller)
+        return await self._reader.containers(caller, ids)
+
+    async def list_memories(self, caller: Caller, query: MemoryQuery, page: PageRequest) -> Page[Memory]:
+        """A page of memories, newest first."""
+        _check(caller)
+        return await self._reader.list_memories(caller, query, page)
+
+    async def count_memories(self, caller: Caller, query: MemoryQuery) -> int:
+        """How many memories a query finds."""
+        _check(caller)
+        return await self._reader.count_memories(caller, query)
+
+    async def list_records(self, caller: Caller, query: RecordQuery, page: PageRequest) -> Page[HistoryRecord]:
+        """A page of history records, the last committed first."""
+        _check(caller)
+        return await self._reader.list_records(caller, query, page)
+
+    async def count_records(self, caller: Caller, query: RecordQuery) -> int:
+        """How many history records a query finds."""
+        _check(caller)
+        return await self._reader.count_records(caller, query)
+
+    async def entries(
+        self, caller: Caller, session_ids: Collection[str], page: PageRequest
+    ) -> Mapping[str, Page[Memory]]:
+        """The same page of each session's entries, oldest first."""
+        _check(caller)
+        return await self._reader.entries(caller, session_ids, page)
+
+    async def count_entries(self, caller: Caller, session_ids: Collection[str]) -> Mapping[str, int]:
+        """How many entries each of these sessions has."""
+        _check(caller)
+        return await self._reader.count_entries(caller, session_ids)
+
+    async def histories(
+        self, caller: Caller, memory_ids: Collection[str], page: PageRequest
+    ) -> Mapping[str, Page[HistoryRecord]]:
+        """The same page of each memory's history, newest version first."""
+        _check(caller)
+        return await self._reader.histories(caller, memory_ids, page)
+
+    async def count_histories(self, caller: Caller, memory_ids: Collection[str]) -> Mapping[str, int]:
+        """How many records of each of these memories are kept."""
+        _check(caller)
+        return await self._reader.count_histories(caller, memory_ids)
+
+
+def _check(caller: Caller) -> None:
+    if not caller.may(Scope.READ):
+        raise Refused(Forbidden(required_scope=Scope.READ))

@@ -1,0 +1,65 @@
+"""What a caller asks for, as every edge hands it to the use cases: typed, not yet judged."""
+
+from dataclasses import dataclass
+
+from mnesis.domain.commands import Changes, Create
+from mnesis.domain.entries import ContextEntry
+from mnesis.domain.ids import DEFAULT_CONTAINER
+from mnesis.domain.memory_types import MemoryType, ObjectMode, WriteMode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryUpdate:
+    """One memory to change. ``memory_type`` is the type the caller names; the changes have one of their own,
+    and both must agree with what is stored."""
+
+    memory_type: MemoryType
+    id: str
+    changes: Changes
+    if_version: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateMemories:
+    """Memories to change together."""
+
+    items: tuple[MemoryUpdate, ...]
+    mode: WriteMode = WriteMode.ATOMIC
+    reason: str | None = None
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateMemories:
+    """Memories to make together."""
+
+    items: tuple[Create, ...]
+    mode: WriteMode = WriteMode.ATOMIC
+    reason: str | None = None
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteMemory:
+    """One memory to delete; a session takes its entries along."""
+
+    memory_type: MemoryType
+    id: str
+    if_version: int | None = None
+    reason: str | None = None
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateContextMemory:
+    """The entries of one session to change or to add. ``if_version`` is the session's."""
+
+    session_id: str
+    entries: tuple[ContextEntry, ...]
+    mode: WriteMode = WriteMode.ATOMIC
+    if_version: int | None = None
+    create_session: bool = False
+    container_id: str = DEFAULT_CONTAINER
+    object_mode: ObjectMode = ObjectMode.REPLACE
+    reason: str | None = None
+    idempotency_key: str | None = None
