@@ -1,0 +1,1 @@
+"""The store: SQLModel tables, repositories, writer lanes and engine set-up for SQLite and PostgreSQL."""

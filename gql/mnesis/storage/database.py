@@ -1,0 +1,87 @@
+"""A database as a whole: its lanes, its reader, and which engine a URL names."""
+
+import asyncio
+from pathlib import Path
+from zlib import crc32
+
+import uuid_utils
+
+from mnesis.domain.caller import Caller
+from mnesis.domain.commands import Batch, BatchOutcome
+from mnesis.domain.limits import Limits
+from mnesis.storage.engines import Engine
+from mnesis.storage.lanes import Lane, QueueBounds
+from mnesis.storage.postgres_engine import PostgresEngine
+from mnesis.storage.reader import Reader
+from mnesis.storage.sqlite_engine import SqliteEngine
+from mnesis.storage.transaction import Transactions
+from mnesis.usecases.ports import MemoryReader, MemoryStore
+
+SQLITE_PREFIX = "sqlite:///"
+POSTGRESQL_PREFIXES = ("postgresql://", "postgres://")
+
+
+class UnknownDatabase(ValueError):
+    """The URL names no database that this service can use."""
+
+
+class Store:
+    """Applies batches through the lanes, those of one tenant always through the same one."""
+
+    def __init__(self, lanes: list[Lane]) -> None:
+        self._lanes = lanes
+
+    async def apply(self, caller: Caller, batch: Batch) -> BatchOutcome:
+        lane = self._lanes[crc32(caller.tenant.encode()) % len(self._lanes)]
+        return await lane.apply(caller.tenant, batch)
+
+    def close(self) -> None:
+        """Finishes what was accepted. Blocks."""
+        for lane in self._lanes:
+            lane.close()
+
+
+class Database:
+    """An open database. The schema must be there already (see `migrations`)."""
+
+    def __init__(self, engine: Engine, *, limits: Limits, reader_threads: int) -> None:
+        transactions = Transactions(engine, limits, new_id)
+        bounds = QueueBounds()
+        self._store = Store(
+            [
+                Lane(engine, transactions, bounds, f"mnesis-writer-{number}")
+                for number in range(engine.most_writer_lanes)
+            ]
+        )
+        self._reader = Reader(engine, threads=reader_threads)
+        self.store: MemoryStore = self._store
+        self.reader: MemoryReader = self._reader
+
+    async def check(self) -> None:
+        """A cheap round trip; raises `StoreFault` when the database does not answer."""
+        await self._reader.check()
+
+    async def close(self) -> None:
+        """Finishes accepted writes and closes the connections."""
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, self._store.close)
+        await loop.run_in_executor(None, self._reader.close)
+
+
+def new_id() -> str:
+    """A fresh UUIDv7."""
+    return str(uuid_utils.uuid7())
+
+
+def engine_for(url: str, *, writer_lanes: int) -> Engine:
+    """The engine that a URL names. Raises `UnknownDatabase`, whose message shows no password."""
+    if url.startswith(SQLITE_PREFIX) and len(url) > len(SQLITE_PREFIX):
+        return SqliteEngine(Path(url.removeprefix(SQLITE_PREFIX)))
+    if url.startswith(POSTGRESQL_PREFIXES):
+        return PostgresEngine(url, writer_lanes=writer_lanes)
+    raise UnknownDatabase("A database URL begins with sqlite:/// or postgresql://.")
+
+
+def open_database(url: str, *, limits: Limits, reader_threads: int, writer_lanes: int) -> Database:
+    """Opens a database by its URL; connections are made when they are first needed."""
+    return Database(engine_for(url, writer_lanes=writer_lanes), limits=limits, reader_threads=reader_threads)

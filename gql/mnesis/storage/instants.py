@@ -1,0 +1,16 @@
+"""How times are stored: whole microseconds since 1970 in UTC, alike on every database."""
+
+from datetime import UTC, datetime, timedelta
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def to_microseconds(moment: datetime) -> int:
+    """The stored form of a time with an offset."""
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def from_microseconds(stored: int) -> datetime:
+    """The time in UTC that a stored number stands for."""
+    return _EPOCH + timedelta(microseconds=stored)

@@ -1,0 +1,265 @@
+"""Reads what is committed, in threads that each own a read-only connection; one hop for one question."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from mnesis.domain.caller import Caller
+from mnesis.domain.history import HistoryRecord
+from mnesis.domain.ids import DEFAULT_CONTAINER, RecordId
+from mnesis.domain.json_values import text_fault
+from mnesis.domain.memory import Memory
+from mnesis.storage.engines import Connection, Engine
+from mnesis.storage.instants import from_microseconds, to_microseconds
+from mnesis.storage.rows import memory_from, record_from
+from mnesis.storage.statements import ReadStatements
+from mnesis.storage.visibility import VisibleStatement, caller_parameters
+from mnesis.usecases.ports import (
+    Container,
+    Cursor,
+    MemoryQuery,
+    Page,
+    PageRequest,
+    RecordQuery,
+    StoreFault,
+)
+
+log = logging.getLogger("mnesis.storage")
+
+T = TypeVar("T")
+Rows = list[Sequence[Any]]
+Ask = Callable[[VisibleStatement, Mapping[str, Any]], Rows]
+
+
+class Reader:
+    """Answers the questions of `MemoryReader` from a database."""
+
+    def __init__(self, engine: Engine, *, threads: int) -> None:
+        self._engine = engine
+        self._statements = ReadStatements(engine)
+        self._local = threading.local()
+        self._connections: set[Connection] = set()
+        self._lock = threading.Lock()
+        self._threads = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="mnesis-reader")
+
+    async def check(self) -> None:
+        """Raises `StoreFault` when the database does not answer."""
+        await self._hop(self._ping)
+
+    def close(self) -> None:
+        """Answers what was asked, then ends the threads and their connections. Blocks."""
+        self._threads.shutdown(wait=True)
+        for connection in self._connections:
+            connection.close()
+
+    async def memories(self, caller: Caller, ids: Collection[str]) -> Mapping[str, Memory]:
+        rows = await self._rows(caller, self._statements.memories, {"ids": self._engine.texts(ids)})
+        return {memory.id: memory for memory in map(memory_from, rows)}
+
+    async def records(self, caller: Caller, ids: Collection[RecordId]) -> Mapping[RecordId, HistoryRecord]:
+        common = caller_parameters(caller)
+        wanted = [{**common, "memory": _findable(record.memory_id), "version": record.version} for record in set(ids)]
+        statement = self._statements.record
+        rows = await self._hop(lambda ask: [row for values in wanted for row in ask(statement, values)])
+        return {RecordId(record.memory_id, record.version): record for record in map(record_from, rows)}
+
+    async def containers(self, caller: Caller, ids: Collection[str]) -> Mapping[str, Container]:
+        rows = await self._rows(caller, self._statements.containers, {"ids": self._engine.texts(ids)})
+        found = {row[1]: Container(id=row[1], name=row[2], created_at=from_microseconds(row[3])) for row in rows}
+        if DEFAULT_CONTAINER in ids and DEFAULT_CONTAINER not in found:
+            found[DEFAULT_CONTAINER] = Container(id=DEFAULT_CONTAINER, name=DEFAULT_CONTAINER, created_at=None)
+        return found
+
+    async def list_memories(self, caller: Caller, query: MemoryQuery, page: PageRequest) -> Page[Memory]:
+        conditions, values = self._memory_conditions(query)
+        bound, ascending = _direction(page, ascending=False)
+        statement = self._statements.list_memories(conditions, bound, ascending)
+        rows = await self._rows(caller, statement, {**values, **_place(page)})
+        return _page(list(map(memory_from, rows)), _memory_cursor, page)
+
+    async def count_memories(self, caller: Caller, query: MemoryQuery) -> int:
+        conditions, values = self._memory_conditions(query)
+        return _count(await self._rows(caller, self._statements.count_memories(conditions), values))
+
+    async def list_records(self, caller: Caller, query: RecordQuery, page: PageRequest) -> Page[HistoryRecord]:
+        conditions, values = self._record_conditions(query)
+        bound, ascending = _direction(page, ascending=False)
+        statement = self._statements.list_records(conditions, bound, ascending)
+        rows = await self._rows(caller, statement, {**values, **_place(page)})
+        return _page(list(map(record_from, rows)), _record_cursor, page)
+
+    async def count_records(self, caller: Caller, query: RecordQuery) -> int:
+        conditions, values = self._record_conditions(query)
+        return _count(await self._rows(caller, self._statements.count_records(conditions), values))
+
+    async def entries(
+        self, caller: Caller, session_ids: Collection[str], page: PageRequest
+    ) -> Mapping[str, Page[Memory]]:
+        statement = self._statements.entries(*_direction(page, ascending=True))
+        found = await self._rows_of_each(caller, statement, "session", session_ids, page)
+        return {
+            session_id: _page(list(map(memory_from, rows)), _memory_cursor, page) for session_id, rows in found.items()
+        }
+
+    async def count_entries(self, caller: Caller, session_ids: Collection[str]) -> Mapping[str, int]:
+        return await self._counts(caller, self._statements.count_entries, session_ids)
+
+    async def histories(
+        self, caller: Caller, memory_ids: Collection[str], page: PageRequest
+    ) -> Mapping[str, Page[HistoryRecord]]:
+        statement = self._statements.history(*_direction(page, ascending=False))
+        found = await self._rows_of_each(caller, statement, "memory", memory_ids, page)
+        return {
+            memory_id: _page(list(map(record_from, rows)), _version_cursor, page) for memory_id, rows in found.items()
+        }
+
+    async def count_histories(self, caller: Caller, memory_ids: Collection[str]) -> Mapping[str, int]:
+        return await self._counts(caller, self._statements.count_histories, memory_ids)
+
+    def _memory_conditions(self, query: MemoryQuery) -> tuple[frozenset[str], dict[str, Any]]:
+        values: dict[str, Any] = {}
+        if query.types is not None:
+            words = [memory_type.value for memory_type in query.types]
+            if len(words) == 1:
+                values["type"] = words[0]
+            else:
+                values["types"] = self._engine.texts(words)
+        if query.ids is not None:
+            values["ids"] = self._engine.texts(query.ids)
+        if query.container_id is not None:
+            values["container"] = _findable(query.container_id)
+        if query.session_id is not None:
+            values["session"] = _findable(query.session_id)
+        return frozenset(values), values
+
+    def _record_conditions(self, query: RecordQuery) -> tuple[frozenset[str], dict[str, Any]]:
+        values: dict[str, Any] = {}
+        if query.memory_ids is not None:
+            values["ids"] = self._engine.texts(query.memory_ids)
+        if query.container_id is not None:
+            values["container"] = _findable(query.container_id)
+        if query.session_id is not None:
+            values["session"] = _findable(query.session_id)
+        return frozenset(values), values
+
+    async def _counts(self, caller: Caller, statement: VisibleStatement, ids: Collection[str]) -> Mapping[str, int]:
+        rows = await self._rows(caller, statement, {"ids": self._engine.texts(ids)})
+        counted = {row[0]: int(row[1]) for row in rows}
+        return {of: counted.get(of, 0) for of in ids}
+
+    async def _rows_of_each(
+        self,
+        caller: Caller,
+        statement: VisibleStatement,
+        name: str,
+        of: Collection[str],
+        page: PageRequest,
+    ) -> Mapping[str, Rows]:
+        """The same question about each of several things, in one hop: each answer is a short walk of an index."""
+        common = {**caller_parameters(caller), **_place(page)}
+        return await self._hop(
+            lambda ask: {each: ask(statement, {**common, name: _findable(each)}) for each in dict.fromkeys(of)}
+        )
+
+    async def _rows(self, caller: Caller, statement: VisibleStatement, values: Mapping[str, Any]) -> Rows:
+        parameters = {**caller_parameters(caller), **values}
+        return await self._hop(lambda ask: ask(statement, parameters))
+
+    async def _hop(self, question: Callable[[Ask], T]) -> T:
+        try:
+            answer = asyncio.get_running_loop().run_in_executor(self._threads, self._answered, question)
+        except RuntimeError as fault:
+            raise StoreFault("The store is closed.") from fault
+        return await answer
+
+    def _answered(self, question: Callable[[Ask], T]) -> T:
+        """Puts a question; once more on a new connection when the old one turns out to be of no use."""
+        for last in (False, True):
+            try:
+                return question(self._ask)
+            except Exception as fault:
+                connection = getattr(self._local, "connection", None)
+                # Dropped for a transient fault too: a server that shuts down says so before it hangs up, and a
+                # statement prepared before a migration is refused for as long as the connection lives.
+                lost = connection is not None and (self._engine.is_lost(connection) or self._engine.is_transient(fault))
+                if lost:
+                    self._drop(connection)
+                if last or not lost:
+                    raise StoreFault(f"{type(fault).__name__}: {fault}") from fault
+                log.warning("A reading connection was lost and is opened again: %s", fault)
+        raise AssertionError("The second round returns or raises.")
+
+    def _ask(self, statement: VisibleStatement, parameters: Mapping[str, Any]) -> Rows:
+        cursor = self._connected().execute(statement.text, {**statement.fixed, **parameters})
+        rows: Rows = cursor.fetchall()
+        return rows
+
+    def _ping(self, ask: Ask) -> None:
+        self._connected().execute("SELECT 1").fetchall()
+
+    def _connected(self) -> Connection:
+        connection = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = self._engine.connect(read_only=True)
+            with self._lock:
+                self._connections.add(connection)
+        return connection
+
+    def _drop(self, connection: Connection) -> None:
+        self._local.connection = None
+        with self._lock:
+            self._connections.discard(connection)
+        connection.close()
+
+
+def _findable(text: str) -> str:
+    """The text, or the empty one, which is nothing's id, for what a database cannot even be asked for."""
+    return text if text_fault(text) is None else ""
+
+
+def _direction(page: PageRequest, *, ascending: bool) -> tuple[str | None, bool]:
+    """The side of the place that rows are wanted from, and the direction in which they are fetched."""
+    fetched = ascending is not page.backward
+    bound = page.before if page.backward else page.after
+    return ("place" if bound is not None else None, fetched)
+
+
+def _place(page: PageRequest) -> dict[str, int]:
+    values = {"size": page.size + 1}
+    bound = page.before if page.backward else page.after
+    if bound is not None:
+        values |= {"value": bound.value, "tie": bound.tie}
+    return values
+
+
+def _page(fetched: list[T], cursor: Callable[[T], Cursor], page: PageRequest) -> Page[T]:
+    """One row more than asked for was fetched, to see whether there are more."""
+    more = len(fetched) > page.size
+    kept = fetched[: page.size]
+    if page.backward:
+        kept.reverse()
+    return Page(
+        rows=tuple(kept),
+        cursors=tuple(map(cursor, kept)),
+        has_previous=more if page.backward else page.after is not None,
+        has_next=page.before is not None if page.backward else more,
+    )
+
+
+def _memory_cursor(memory: Memory) -> Cursor:
+    return Cursor(value=to_microseconds(memory.created_at), tie=memory.arrival)
+
+
+def _record_cursor(record: HistoryRecord) -> Cursor:
+    return Cursor(value=record.change, tie=record.position)
+
+
+def _version_cursor(record: HistoryRecord) -> Cursor:
+    return Cursor(value=record.version)
+
+
+def _count(rows: Rows) -> int:
+    return int(rows[0][0])

@@ -1,0 +1,209 @@
+"""Between domain values and the columns that hold them, in the order of the tables' columns."""
+
+from base64 import b64decode, b64encode
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from mnesis.domain.fields import FieldKind, FieldValue, Message
+from mnesis.domain.history import FieldChange, HistoryRecord
+from mnesis.domain.memory import FIELDS, Memory
+from mnesis.domain.memory_types import ChangeKind, HistoryAction, MemoryType, PayloadType
+from mnesis.storage.instants import from_microseconds, to_microseconds
+from mnesis.storage.tables import HistoryRow, IdempotencyRow, MemoryRow
+
+Row = Sequence[Any]  # As a driver hands it over.
+
+MEMORY_COLUMNS = tuple(column.name for column in MemoryRow.__table__.columns)  # type: ignore[attr-defined]  # SQLModel does not declare it
+HISTORY_COLUMNS = tuple(column.name for column in HistoryRow.__table__.columns)  # type: ignore[attr-defined]  # as above
+IDEMPOTENCY_COLUMNS = tuple(column.name for column in IdempotencyRow.__table__.columns)  # type: ignore[attr-defined]  # as above
+
+_OWN_COLUMNS = MEMORY_COLUMNS[MEMORY_COLUMNS.index("deleted") + 1 :]
+_OWN_START = len(MEMORY_COLUMNS) - len(_OWN_COLUMNS)
+_FIELD_PLACES = {
+    memory_type: [(name, field.kind, _OWN_START + _OWN_COLUMNS.index(name)) for name, field in fields.items()]
+    for memory_type, fields in FIELDS.items()
+}
+_TYPES = {memory_type.value: memory_type for memory_type in MemoryType}
+
+
+def memory_row(tenant: str, memory: Memory) -> list[Any]:
+    """The columns of a memory; null where a column is no field of its type."""
+    row: list[Any] = [
+        tenant,
+        memory.id,
+        memory.type.value,
+        memory.container_id,
+        json_text(memory.namespace),
+        memory.session_id,
+        memory.entry_id,
+        memory.version,
+        to_microseconds(memory.created_at),
+        to_microseconds(memory.updated_at),
+        to_microseconds(memory.content_updated_at),
+        memory.updated_by,
+        memory.arrival,
+        memory.change,
+        memory.deleted,
+        *(None for _ in _OWN_COLUMNS),
+    ]
+    values = memory.values
+    for name, kind, place in _FIELD_PLACES[memory.type]:
+        value = values[name]
+        if value is None:
+            continue
+        if kind is FieldKind.OBJECT:
+            row[place] = json_text(value)
+        elif kind is FieldKind.MESSAGES:
+            row[place] = json_text(list(map(message_json, value)))  # type: ignore[arg-type]  # the kind says so
+        elif kind is FieldKind.PAYLOAD:
+            row[place] = value.value  # type: ignore[union-attr]  # as above
+        else:
+            row[place] = value
+    return row
+
+
+def memory_from(row: Row) -> Memory:
+    """The memory that a row of `MEMORY_COLUMNS` holds."""
+    (_, memory_id, type_word, container_id, namespace, session_id, entry_id, version, created_at) = row[:9]
+    (updated_at, content_updated_at, updated_by, arrival, change, deleted) = row[9:_OWN_START]
+    memory_type = _TYPES[type_word]
+    return Memory(
+        id=memory_id,
+        type=memory_type,
+        container_id=container_id,
+        namespace=orjson.loads(namespace),
+        session_id=session_id,
+        entry_id=entry_id,
+        version=version,
+        created_at=from_microseconds(created_at),
+        updated_at=from_microseconds(updated_at),
+        content_updated_at=from_microseconds(content_updated_at),
+        updated_by=updated_by,
+        arrival=arrival,
+        change=change,
+        deleted=bool(deleted),
+        values={name: _read(kind, row[place]) for name, kind, place in _FIELD_PLACES[memory_type]},
+    )
+
+
+def _read(kind: FieldKind, stored: Any) -> FieldValue:
+    if kind is FieldKind.MESSAGES:
+        return tuple(map(message_from, orjson.loads(stored))) if stored is not None else ()
+    if kind is FieldKind.FLAG:
+        return bool(stored)
+    if stored is None:
+        return None
+    if kind is FieldKind.OBJECT:
+        loaded: FieldValue = orjson.loads(stored)
+        return loaded
+    if kind is FieldKind.PAYLOAD:
+        return PayloadType(stored)
+    value: FieldValue = stored
+    return value
+
+
+def record_row(tenant: str, record: HistoryRecord) -> list[Any]:
+    """The columns of a history record."""
+    return [
+        tenant,
+        record.memory_id,
+        record.version,
+        record.memory_type.value,
+        record.container_id,
+        record.session_id,
+        json_text(record.namespace),
+        record.change,
+        record.position,
+        record.action.value,
+        json_text([_change_json(change) for change in record.changes]),
+        record.actor,
+        record.reason,
+        to_microseconds(record.created_at),
+        to_microseconds(record.content_updated_at),
+    ]
+
+
+def record_from(row: Row) -> HistoryRecord:
+    """The history record that a row of `HISTORY_COLUMNS` holds."""
+    memory_type = _TYPES[row[3]]
+    return HistoryRecord(
+        memory_id=row[1],
+        version=row[2],
+        memory_type=memory_type,
+        container_id=row[4],
+        session_id=row[5],
+        namespace=orjson.loads(row[6]),
+        change=row[7],
+        position=row[8],
+        action=HistoryAction(row[9]),
+        changes=tuple(_change_from(memory_type, change) for change in orjson.loads(row[10])),
+        actor=row[11],
+        reason=row[12],
+        created_at=from_microseconds(row[13]),
+        content_updated_at=from_microseconds(row[14]),
+    )
+
+
+def message_json(message: Message) -> dict[str, Any]:
+    """A message as JSON: ``role`` and either ``text`` or ``parts``."""
+    if message.parts is not None:
+        return {"role": message.role, "parts": list(message.parts)}
+    return {"role": message.role, "text": message.text}
+
+
+def message_from(stored: dict[str, Any]) -> Message:
+    """The message that `message_json` made."""
+    parts = stored.get("parts")
+    return Message(role=stored["role"], text=stored.get("text"), parts=tuple(parts) if parts is not None else None)
+
+
+def json_text(value: Any) -> str:
+    """Compact JSON, as it is stored."""
+    return orjson.dumps(value).decode()
+
+
+def _change_json(change: FieldChange) -> dict[str, Any]:
+    stored: dict[str, Any] = {"field": change.field}
+    if change.kind is not ChangeKind.SET:
+        stored["kind"] = change.kind.value
+    for side, value in (("before", change.before), ("after", change.after)):
+        if value is not None:
+            stored[side] = _side_json(value)
+    return stored
+
+
+def _side_json(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [message_json(message) for message in value]
+    if isinstance(value, datetime):
+        return to_microseconds(value)
+    if isinstance(value, bytes):
+        return b64encode(value).decode()
+    return value
+
+
+def _change_from(memory_type: MemoryType, stored: dict[str, Any]) -> FieldChange:
+    name: str = stored["field"]
+    field = FIELDS[memory_type].get(name)
+    kind = field.kind if field is not None else None
+    return FieldChange(
+        field=name,
+        kind=ChangeKind(stored.get("kind", "SET")),
+        before=_side_from(name, kind, stored.get("before")),
+        after=_side_from(name, kind, stored.get("after")),
+    )
+
+
+def _side_from(name: str, kind: FieldKind | None, stored: Any) -> Any:
+    if isinstance(stored, list):
+        return tuple(map(message_from, stored))
+    if stored is not None and kind is FieldKind.BINARY:
+        return b64decode(stored)
+    if stored is not None and kind is FieldKind.PAYLOAD:
+        return PayloadType(stored)
+    if stored is not None and name == "created_at":
+        return from_microseconds(stored)
+    return stored

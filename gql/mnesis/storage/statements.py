@@ -1,0 +1,198 @@
+"""Every statement, built from the tables and compiled once for the engine's dialect."""
+
+from functools import cache
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Select,
+    Table,
+    bindparam,
+    func,
+    literal_column,
+    or_,
+    select,
+    text,
+    tuple_,
+    union,
+)
+from sqlalchemy.dialects.postgresql import insert  # Both dialects spell the one upsert that uses it alike.
+from sqlmodel import SQLModel
+
+from mnesis.storage.engines import Engine
+from mnesis.storage.tables import ContainerRow, HistoryRow, IdempotencyRow, MemoryRow, TenantRow
+from mnesis.storage.visibility import VisibleStatement, compile_visible, visible
+
+
+def _table(row: type[SQLModel]) -> Table:
+    table: Table = row.__table__  # type: ignore[attr-defined]  # SQLModel does not declare it.
+    return table
+
+
+TENANT = _table(TenantRow)
+CONTAINER = _table(ContainerRow)
+MEMORY = _table(MemoryRow)
+HISTORY = _table(HistoryRow)
+IDEMPOTENCY = _table(IdempotencyRow)
+
+# Spelt as the partial indexes spell it, so that both databases see that they may use them.
+_LIVE = text("NOT memory.deleted")
+
+
+class WriteStatements:
+    """What a writer lane runs; see `Transaction`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.take_changes = _take_changes(engine)
+        self.new_container = engine.write_statement(CONTAINER, over=False)
+        self.put_memories = engine.write_statement(MEMORY, over=True)
+        self.put_records = engine.write_statement(HISTORY, over=False)
+        self.put_answers = engine.write_statement(IDEMPOTENCY, over=True)
+        self.by_ids = compile_visible(_by_ids_with_sessions(engine), engine.dialect)
+        self.by_entry_keys = compile_visible(_by_entry_keys(engine), engine.dialect)
+        self.of_sessions = compile_visible(_of_sessions(engine), engine.dialect)
+        self.containers = compile_visible(
+            visible(select(CONTAINER.c.id).where(engine.among(CONTAINER.c.id, "ids"))), engine.dialect
+        )
+        self.answers = compile_visible(_answers(engine), engine.dialect)
+        self.forget_answers = str(
+            IDEMPOTENCY.delete().where(IDEMPOTENCY.c.created_at < bindparam("oldest")).compile(dialect=engine.dialect)
+        )
+
+
+class ReadStatements:
+    """What the reader runs. Statements that depend on what is asked are compiled once for each form of it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.memories = self._compiled(select(*MEMORY.columns).where(engine.among(MEMORY.c.id, "ids"), _LIVE))
+        self.record = self._compiled(
+            select(*HISTORY.columns).where(
+                HISTORY.c.memory_id == bindparam("memory"),
+                HISTORY.c.version == bindparam("version", type_=BigInteger),
+            )
+        )
+        self.containers = self._compiled(select(*CONTAINER.columns).where(engine.among(CONTAINER.c.id, "ids")))
+        self.count_entries = self._compiled(
+            select(MEMORY.c.session_id, func.count())
+            .where(engine.among(MEMORY.c.session_id, "ids"), _LIVE)
+            .group_by(MEMORY.c.session_id)
+        )
+        self.count_histories = self._compiled(
+            select(HISTORY.c.memory_id, func.count())
+            .where(engine.among(HISTORY.c.memory_id, "ids"))
+            .group_by(HISTORY.c.memory_id)
+        )
+        self.list_memories = cache(self._list_memories)
+        self.count_memories = cache(self._count_memories)
+        self.list_records = cache(self._list_records)
+        self.count_records = cache(self._count_records)
+        self.entries = cache(self._entries)
+        self.history = cache(self._history)
+
+    def _list_memories(self, conditions: frozenset[str], bound: str | None, ascending: bool) -> VisibleStatement:
+        """``conditions`` are the names of the query's parts that are given (see `_memory_conditions`);
+        ``bound`` is None, "after" or "before" in the direction of the order."""
+        order = _order_of(conditions, MEMORY.c.created_at, MEMORY.c.arrival)
+        found = select(*MEMORY.columns).where(*self._memory_conditions(conditions))
+        return self._compiled(_paged(found, order, bound, ascending))
+
+    def _count_memories(self, conditions: frozenset[str]) -> VisibleStatement:
+        return self._compiled(select(func.count()).select_from(MEMORY).where(*self._memory_conditions(conditions)))
+
+    def _memory_conditions(self, given: frozenset[str]) -> list[ColumnElement[bool]]:
+        known: dict[str, ColumnElement[bool]] = {
+            "type": MEMORY.c.memory_type == bindparam("type"),
+            "types": self._engine.among(MEMORY.c.memory_type, "types"),
+            "ids": self._engine.among(MEMORY.c.id, "ids"),
+            "container": MEMORY.c.container_id == bindparam("container"),
+            "session": MEMORY.c.session_id == bindparam("session"),
+        }
+        return [_LIVE, *(known[name] for name in sorted(given))]  # type: ignore[list-item]  # text is a condition
+
+    def _list_records(self, conditions: frozenset[str], bound: str | None, ascending: bool) -> VisibleStatement:
+        order = _order_of(conditions, HISTORY.c.change, HISTORY.c.position)
+        found = select(*HISTORY.columns).where(*self._record_conditions(conditions))
+        return self._compiled(_paged(found, order, bound, ascending))
+
+    def _count_records(self, conditions: frozenset[str]) -> VisibleStatement:
+        return self._compiled(select(func.count()).select_from(HISTORY).where(*self._record_conditions(conditions)))
+
+    def _record_conditions(self, given: frozenset[str]) -> list[ColumnElement[bool]]:
+        known: dict[str, ColumnElement[bool]] = {
+            "ids": self._engine.among(HISTORY.c.memory_id, "ids"),
+            "container": HISTORY.c.container_id == bindparam("container"),
+            "session": or_(HISTORY.c.session_id == bindparam("session"), HISTORY.c.memory_id == bindparam("session")),
+        }
+        return [known[name] for name in sorted(given)]
+
+    def _entries(self, bound: str | None, ascending: bool) -> VisibleStatement:
+        found = select(*MEMORY.columns).where(MEMORY.c.session_id == bindparam("session"), _LIVE)
+        return self._compiled(_paged(found, (MEMORY.c.created_at, MEMORY.c.arrival), bound, ascending))
+
+    def _history(self, bound: str | None, ascending: bool) -> VisibleStatement:
+        found = select(*HISTORY.columns).where(HISTORY.c.memory_id == bindparam("memory"))
+        return self._compiled(_paged(found, (HISTORY.c.version,), bound, ascending))
+
+    def _compiled(self, statement: Select[Any]) -> VisibleStatement:
+        return compile_visible(visible(statement), self._engine.dialect)
+
+
+def _order_of(conditions: frozenset[str], *columns: ColumnElement[int]) -> tuple[ColumnElement[int], ...]:
+    """The columns; no index has them in this form where ids are given, or a database would walk all that the tenant
+    has in their order instead of looking the few up and sorting them."""
+    return tuple(column + literal_column("0") for column in columns) if "ids" in conditions else columns
+
+
+def _paged(
+    found: Select[Any], order: tuple[ColumnElement[Any], ...], bound: str | None, ascending: bool
+) -> Select[Any]:
+    """Keyset paging: rows beyond the place (:value, :tie) in the order's direction, ``:size`` of them."""
+    if bound is not None:
+        place = [bindparam("value", type_=BigInteger), bindparam("tie", type_=BigInteger)][: len(order)]
+        if len(order) == 1:
+            here, there = order[0], place[0]
+            found = found.where(here > there if ascending else here < there)
+        else:
+            found = found.where(tuple_(*order) > tuple_(*place) if ascending else tuple_(*order) < tuple_(*place))
+    directed = (part.asc() if ascending else part.desc() for part in order)
+    return found.order_by(*directed).limit(bindparam("size", type_=BigInteger))
+
+
+def _take_changes(engine: Engine) -> str:
+    """Takes the tenant's next :count change numbers and with them the tenant's lock; makes a new tenant."""
+    statement = insert(TENANT).values(id=bindparam("tenant"), change=bindparam("count"), created_at=bindparam("now"))
+    taken = statement.on_conflict_do_update(
+        index_elements=[TENANT.c.id], set_={"change": TENANT.c.change + bindparam("count")}
+    ).returning(TENANT.c.change, TENANT.c.created_at, engine.mark_column())
+    return str(taken.compile(dialect=engine.dialect))
+
+
+def _by_ids_with_sessions(engine: Engine) -> Select[Any]:
+    """The memories with these ids, and the sessions of the entries among them."""
+    entry = MEMORY.alias("entry")
+    # Nulls are let through, since they match no id: for IS NOT NULL, SQLite would walk all entries of the tenant.
+    sessions = visible(select(entry.c.session_id).where(engine.among(entry.c.id, "ids")))
+    # A union, not an OR: both databases look its few ids up in the primary key.
+    return visible(select(*MEMORY.columns).where(MEMORY.c.id.in_(union(engine.listed("ids"), sessions))))
+
+
+def _by_entry_keys(engine: Engine) -> Select[Any]:
+    # IN with row values, not a join: SQLite would walk the tenant's memories and look each up among the keys.
+    key = tuple_(MEMORY.c.session_id, MEMORY.c.entry_id)
+    return visible(select(*MEMORY.columns).where(key.in_(engine.pairs())))
+
+
+def _of_sessions(engine: Engine) -> Select[Any]:
+    """Every entry of these sessions, deleted ones too."""
+    return visible(select(*MEMORY.columns).where(engine.among(MEMORY.c.session_id, "ids")))
+
+
+def _answers(engine: Engine) -> Select[Any]:
+    key = tuple_(IDEMPOTENCY.c.subject, IDEMPOTENCY.c.key)
+    return visible(
+        select(IDEMPOTENCY.c.subject, IDEMPOTENCY.c.key, IDEMPOTENCY.c.fingerprint, IDEMPOTENCY.c.answer).where(
+            key.in_(engine.pairs()), IDEMPOTENCY.c.created_at >= bindparam("oldest")
+        )
+    )

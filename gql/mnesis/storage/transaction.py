@@ -1,0 +1,148 @@
+"""One transaction of one tenant: load what the batches look at, decide them in order, write everything.
+
+The number of statements does not depend on the number of commands.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from mnesis.domain.commands import Batch, BatchOutcome
+from mnesis.domain.decide import Decision, decide
+from mnesis.domain.history import HistoryRecord
+from mnesis.domain.ids import DEFAULT_CONTAINER
+from mnesis.domain.limits import Limits
+from mnesis.domain.memory import Memory
+from mnesis.domain.workspace import Needs, Workspace
+from mnesis.storage.answers import answer_from, answer_text
+from mnesis.storage.engines import DriverCursor, Engine
+from mnesis.storage.instants import to_microseconds
+from mnesis.storage.rows import memory_from, memory_row, record_row
+from mnesis.storage.statements import WriteStatements
+from mnesis.storage.visibility import TENANT, VisibleStatement
+
+ANSWERS_KEPT = timedelta(hours=24)
+"""How long the answer to an idempotency key is given again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """What became of the batches of a transaction, once it is committed.
+
+    ``mark`` is what `Engine.was_committed` knows the transaction by.
+    """
+
+    outcomes: tuple[BatchOutcome, ...]
+    mark: str | None
+
+
+class Transactions:
+    """Runs batches inside a transaction that somebody else begins and ends."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        limits: Limits,
+        new_id: Callable[[], str],
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._engine = engine
+        self._limits = limits
+        self._new_id = new_id
+        self._clock = clock
+        self._statements = WriteStatements(engine)
+
+    def apply(self, cursor: DriverCursor, tenant: str, batches: Sequence[Batch]) -> Applied:
+        """Applies batches of one tenant in order; a later one sees an earlier one's results."""
+        now = self._clock()
+        last_change, mark = self._take_changes(cursor, tenant, len(batches), now)
+        workspace = self._load(cursor, tenant, batches, now)
+        first_change = last_change - len(batches) + 1
+        decisions = [
+            decide(batch, workspace, change=change, now=now, limits=self._limits, new_id=self._new_id)
+            for change, batch in enumerate(batches, first_change)
+        ]
+        self._write(cursor, tenant, decisions)
+        self._remember(cursor, tenant, batches, decisions, now)
+        return Applied(outcomes=tuple(decision.outcome for decision in decisions), mark=mark)
+
+    def forget_answers(self, cursor: DriverCursor) -> None:
+        """Removes the answers that are too old to be given again."""
+        oldest = to_microseconds(self._clock() - ANSWERS_KEPT)
+        cursor.execute(self._statements.forget_answers, {"oldest": oldest})
+
+    def _take_changes(self, cursor: DriverCursor, tenant: str, count: int, now: datetime) -> tuple[int, str | None]:
+        started = to_microseconds(now)
+        cursor.execute(self._statements.take_changes, {TENANT: tenant, "count": count, "now": started})
+        change, created_at, mark = cursor.fetchone()
+        if change == count and created_at == started:
+            default = [tenant, DEFAULT_CONTAINER, DEFAULT_CONTAINER, started]
+            self._engine.write(cursor, self._statements.new_container, [default])
+        return change, mark
+
+    def _load(self, cursor: DriverCursor, tenant: str, batches: Sequence[Batch], now: datetime) -> Workspace:
+        needs = Needs.of(batches)
+        workspace = Workspace()
+        statements, texts = self._statements, self._engine.texts
+
+        def rows(statement: VisibleStatement, values: dict[str, Any]) -> list[Any]:
+            cursor.execute(statement.text, {**statement.fixed, TENANT: tenant, **values})
+            found: list[Any] = cursor.fetchall()
+            return found
+
+        loaded: list[Any] = []
+        if needs.ids:
+            loaded += rows(statements.by_ids, {"ids": texts(needs.ids)})
+        if needs.entries:
+            loaded += rows(statements.by_entry_keys, self._engine.pair_values(needs.entries))
+        if needs.sessions_whole:
+            loaded += rows(statements.of_sessions, {"ids": texts(needs.sessions_whole)})
+        for row in loaded:
+            workspace.put(memory_from(row))
+        if needs.containers:
+            found = rows(statements.containers, {"ids": texts(needs.containers)})
+            workspace.containers.update(row[0] for row in found)
+        keys = {(batch.actor, batch.idempotency.key) for batch in batches if batch.idempotency is not None}
+        if keys:
+            oldest = to_microseconds(now - ANSWERS_KEPT)
+            values = {**self._engine.pair_values(keys), "oldest": oldest}
+            for subject, key, fingerprint, answer in rows(statements.answers, values):
+                workspace.answers[subject, key] = (fingerprint, answer_from(answer))
+        return workspace
+
+    def _write(self, cursor: DriverCursor, tenant: str, decisions: Sequence[Decision]) -> None:
+        memories: dict[str, Memory] = {}
+        records: list[HistoryRecord] = []
+        for decision in decisions:
+            memories.update((memory.id, memory) for memory in decision.memories)
+            records += decision.records
+        if memories:
+            rows = [memory_row(tenant, memory) for memory in memories.values()]
+            self._engine.write(cursor, self._statements.put_memories, rows)
+        if records:
+            rows = [record_row(tenant, record) for record in records]
+            self._engine.write(cursor, self._statements.put_records, rows)
+
+    def _remember(
+        self,
+        cursor: DriverCursor,
+        tenant: str,
+        batches: Sequence[Batch],
+        decisions: Sequence[Decision],
+        now: datetime,
+    ) -> None:
+        answers = [
+            [
+                tenant,
+                batch.actor,
+                batch.idempotency.key,
+                batch.idempotency.fingerprint,
+                answer_text(decision.outcome),
+                to_microseconds(now),
+            ]
+            for batch, decision in zip(batches, decisions, strict=True)
+            if batch.idempotency is not None and decision.remembered
+        ]
+        if answers:
+            self._engine.write(cursor, self._statements.put_answers, answers)

@@ -1,0 +1,96 @@
+CREATE TABLE public.alembic_version (
+    version_num character varying(32) NOT NULL
+);
+CREATE TABLE public.container (
+    tenant_id text NOT NULL,
+    id text NOT NULL,
+    name text NOT NULL,
+    created_at bigint NOT NULL
+);
+CREATE TABLE public.history (
+    tenant_id text NOT NULL,
+    memory_id text NOT NULL,
+    version integer NOT NULL,
+    memory_type text NOT NULL,
+    container_id text NOT NULL,
+    session_id text,
+    namespace json NOT NULL,
+    change bigint NOT NULL,
+    "position" integer NOT NULL,
+    action text NOT NULL,
+    changes json NOT NULL,
+    actor text,
+    reason text,
+    created_at bigint NOT NULL,
+    content_updated_at bigint NOT NULL
+);
+CREATE TABLE public.idempotency (
+    tenant_id text NOT NULL,
+    subject text NOT NULL,
+    key text NOT NULL,
+    fingerprint text NOT NULL,
+    answer json NOT NULL,
+    created_at bigint NOT NULL
+);
+CREATE TABLE public.memory (
+    tenant_id text NOT NULL,
+    id text NOT NULL,
+    memory_type text NOT NULL,
+    container_id text NOT NULL,
+    namespace json NOT NULL,
+    session_id text,
+    entry_id text,
+    version integer NOT NULL,
+    created_at bigint NOT NULL,
+    updated_at bigint NOT NULL,
+    content_updated_at bigint NOT NULL,
+    updated_by text,
+    arrival bigint NOT NULL,
+    change bigint NOT NULL,
+    deleted boolean NOT NULL,
+    summary text,
+    metadata json,
+    agents json,
+    additional_info json,
+    pinned boolean,
+    content text,
+    role text,
+    payload_type text,
+    messages json,
+    structured_data json,
+    binary_data bytea,
+    tags json,
+    memory text,
+    strategy text
+)
+WITH (fillfactor='85');
+CREATE TABLE public.tenant (
+    id text NOT NULL,
+    change bigint NOT NULL,
+    created_at bigint NOT NULL
+);
+ALTER TABLE ONLY public.alembic_version
+    ADD CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num);
+ALTER TABLE ONLY public.container
+    ADD CONSTRAINT container_pkey PRIMARY KEY (tenant_id, id);
+ALTER TABLE ONLY public.history
+    ADD CONSTRAINT history_order UNIQUE (tenant_id, change, "position");
+ALTER TABLE ONLY public.history
+    ADD CONSTRAINT history_pkey PRIMARY KEY (tenant_id, memory_id, version);
+ALTER TABLE ONLY public.idempotency
+    ADD CONSTRAINT idempotency_pkey PRIMARY KEY (tenant_id, subject, key);
+ALTER TABLE ONLY public.memory
+    ADD CONSTRAINT memory_entry UNIQUE (tenant_id, session_id, entry_id);
+ALTER TABLE ONLY public.memory
+    ADD CONSTRAINT memory_pkey PRIMARY KEY (tenant_id, id);
+ALTER TABLE ONLY public.tenant
+    ADD CONSTRAINT tenant_pkey PRIMARY KEY (id);
+CREATE INDEX idempotency_age ON public.idempotency USING btree (created_at);
+CREATE INDEX memory_entries ON public.memory USING btree (tenant_id, session_id, created_at, arrival) WHERE ((NOT deleted) AND (session_id IS NOT NULL));
+CREATE INDEX memory_newest ON public.memory USING btree (tenant_id, created_at, arrival) WHERE (NOT deleted);
+CREATE INDEX memory_newest_in_container ON public.memory USING btree (tenant_id, container_id, created_at, arrival) WHERE (NOT deleted);
+CREATE INDEX memory_newest_of_type ON public.memory USING btree (tenant_id, memory_type, created_at, arrival) WHERE (NOT deleted);
+ALTER TABLE ONLY public.container
+    ADD CONSTRAINT container_tenant FOREIGN KEY (tenant_id) REFERENCES public.tenant(id);
+ALTER TABLE ONLY public.memory
+    ADD CONSTRAINT memory_container FOREIGN KEY (tenant_id, container_id) REFERENCES public.container(tenant_id, id);

@@ -1,0 +1,85 @@
+CREATE TABLE alembic_version (
+	version_num VARCHAR(32) NOT NULL,
+	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
+);
+CREATE TABLE container (
+	tenant_id TEXT NOT NULL,
+	id TEXT NOT NULL,
+	name TEXT NOT NULL,
+	created_at BIGINT NOT NULL,
+	PRIMARY KEY (tenant_id, id),
+	CONSTRAINT container_tenant FOREIGN KEY(tenant_id) REFERENCES tenant (id)
+);
+CREATE TABLE history (
+	tenant_id TEXT NOT NULL,
+	memory_id TEXT NOT NULL,
+	version INTEGER NOT NULL,
+	memory_type TEXT NOT NULL,
+	container_id TEXT NOT NULL,
+	session_id TEXT,
+	namespace JSON NOT NULL,
+	change BIGINT NOT NULL,
+	position INTEGER NOT NULL,
+	action TEXT NOT NULL,
+	changes JSON NOT NULL,
+	actor TEXT,
+	reason TEXT,
+	created_at BIGINT NOT NULL,
+	content_updated_at BIGINT NOT NULL,
+	PRIMARY KEY (tenant_id, memory_id, version),
+	CONSTRAINT history_order UNIQUE (tenant_id, change, position)
+);
+CREATE TABLE idempotency (
+	tenant_id TEXT NOT NULL,
+	subject TEXT NOT NULL,
+	"key" TEXT NOT NULL,
+	fingerprint TEXT NOT NULL,
+	answer JSON NOT NULL,
+	created_at BIGINT NOT NULL,
+	PRIMARY KEY (tenant_id, subject, "key")
+);
+CREATE INDEX idempotency_age ON idempotency (created_at);
+CREATE TABLE memory (
+	tenant_id TEXT NOT NULL,
+	id TEXT NOT NULL,
+	memory_type TEXT NOT NULL,
+	container_id TEXT NOT NULL,
+	namespace JSON NOT NULL,
+	session_id TEXT,
+	entry_id TEXT,
+	version INTEGER NOT NULL,
+	created_at BIGINT NOT NULL,
+	updated_at BIGINT NOT NULL,
+	content_updated_at BIGINT NOT NULL,
+	updated_by TEXT,
+	arrival BIGINT NOT NULL,
+	change BIGINT NOT NULL,
+	deleted BOOLEAN NOT NULL,
+	summary TEXT,
+	metadata JSON,
+	agents JSON,
+	additional_info JSON,
+	pinned BOOLEAN,
+	content TEXT,
+	role TEXT,
+	payload_type TEXT,
+	messages JSON,
+	structured_data JSON,
+	binary_data BLOB,
+	tags JSON,
+	memory TEXT,
+	strategy TEXT,
+	PRIMARY KEY (tenant_id, id),
+	CONSTRAINT memory_container FOREIGN KEY(tenant_id, container_id) REFERENCES container (tenant_id, id),
+	CONSTRAINT memory_entry UNIQUE (tenant_id, session_id, entry_id)
+);
+CREATE INDEX memory_entries ON memory (tenant_id, session_id, created_at, arrival) WHERE NOT deleted AND session_id IS NOT NULL;
+CREATE INDEX memory_newest ON memory (tenant_id, created_at, arrival) WHERE NOT deleted;
+CREATE INDEX memory_newest_in_container ON memory (tenant_id, container_id, created_at, arrival) WHERE NOT deleted;
+CREATE INDEX memory_newest_of_type ON memory (tenant_id, memory_type, created_at, arrival) WHERE NOT deleted;
+CREATE TABLE tenant (
+	id TEXT NOT NULL,
+	change BIGINT NOT NULL,
+	created_at BIGINT NOT NULL,
+	PRIMARY KEY (id)
+);
