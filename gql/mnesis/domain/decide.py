@@ -4,7 +4,7 @@ Pure: a `Workspace` with everything the batch looks at (see `Needs`) goes in, a 
 workspace itself is changed only where the batch was not refused.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -125,14 +125,14 @@ def decide(
             fingerprint, answer = answered
             if fingerprint == key.fingerprint:
                 return Decision(outcome=replace(answer, replayed=True))
-            return _refused_whole(batch, IdempotencyConflict(path=("idempotency_key",)))
+            return Decision(outcome=refused_whole(batch.commands, IdempotencyConflict(path=("idempotency_key",))))
     course = _Course(
         space=workspace.branch(),
         moment=Moment(now=now, actor=batch.actor, limits=limits, new_id=new_id),
         change=change,
     )
     if batch.session is not None and (refusals := _claim(batch.session, course)):
-        return _refused_whole(batch, *refusals)
+        return Decision(outcome=refused_whole(batch.commands, *refusals))
     outcomes = tuple(_run(index, command, course) for index, command in enumerate(batch.commands))
     failed = any(outcome.status is WriteStatus.FAILED for outcome in outcomes)
     if batch.mode is WriteMode.ATOMIC and failed:
@@ -210,7 +210,7 @@ def _verdict(command: Command, course: _Course) -> Verdict:
             return revise.delete(space.get(command.id), command, moment)
         case PutEntry():
             return _put_entry(command, course)
-        case Create():
+        case _:
             return _create(command, course)
 
 
@@ -310,9 +310,15 @@ def _rolled_back(command: Command | Rejected, outcome: Outcome) -> Outcome:
     return outcome if outcome.status is WriteStatus.FAILED else _unwritten(WriteStatus.ROLLED_BACK, command)
 
 
-def _refused_whole(batch: Batch, *refusals: Refusal) -> Decision:
-    outcomes = tuple(_unwritten(WriteStatus.ROLLED_BACK, command) for command in batch.commands)
-    return Decision(outcome=BatchOutcome(outcomes=outcomes, refusals=refusals))
+def refused_whole(commands: Iterable[Command | Rejected], *refusals: Refusal) -> BatchOutcome:
+    """The answer to a batch refused as a whole: commands rejected before still say why, the others are rolled back."""
+    outcomes = (
+        _unwritten(WriteStatus.FAILED, command, command.refusals)
+        if isinstance(command, Rejected)
+        else _unwritten(WriteStatus.ROLLED_BACK, command)
+        for command in commands
+    )
+    return BatchOutcome(outcomes=tuple(outcomes), refusals=refusals)
 
 
 def _unwritten(status: WriteStatus, command: Command | Rejected, refusals: tuple[Refusal, ...] = ()) -> Outcome:

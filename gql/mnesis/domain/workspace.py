@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from mnesis.domain.commands import Batch, BatchOutcome, Create, Delete, PutEntry, Update
+from mnesis.domain.ids import is_id
 from mnesis.domain.memory import Memory
 from mnesis.domain.memory_types import MemoryType
 
@@ -15,7 +16,7 @@ class Needs:
     """What must be loaded before batches can be decided: a superset of what they look at.
 
     ``ids`` bring the sessions of the entries among them along; ``sessions_whole`` all entries of a session,
-    deleted ones too; ``taken_ids`` ids that a caller chose, which no container may bear.
+    deleted ones too; ``containers`` also ids that a caller chose, which no container may bear.
     """
 
     ids: set[str] = field(default_factory=set)
@@ -29,6 +30,10 @@ class Needs:
         needs = cls()
         for batch in batches:
             needs._add(batch)
+        # What cannot be an id names nothing, and may be a text that no database can read.
+        for ids in (needs.ids, needs.sessions_whole, needs.containers):
+            ids.difference_update([each for each in ids if not is_id(each)])
+        needs.entries.difference_update([key for key in needs.entries if key[0] not in needs.ids])
         return needs
 
     def _add(self, batch: Batch) -> None:

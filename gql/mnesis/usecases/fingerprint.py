@@ -4,7 +4,6 @@ import hashlib
 import json
 from base64 import b64encode
 from dataclasses import fields, is_dataclass
-from itertools import chain
 from typing import Any
 
 
@@ -28,7 +27,7 @@ def _opened(value: Any) -> tuple[str, list[object]]:  # Anything that a request 
     if isinstance(value, tuple | list):
         return "list", list(value)
     if isinstance(value, dict):
-        return "object", list(chain.from_iterable(sorted(value.items(), key=lambda item: item[0])))
+        return "object", [member for key in sorted(value) for member in (key, value[key])]
     if isinstance(value, bytes):
         return f"bytes {b64encode(value).decode()}", []
     if value is None or isinstance(value, bool | int | float | str):

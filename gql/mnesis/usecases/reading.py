@@ -1,10 +1,11 @@
 """The use cases that read: check the scope, then ask the reader."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 from mnesis.domain.caller import Caller, Scope
 from mnesis.domain.history import HistoryRecord
-from mnesis.domain.ids import RecordId
+from mnesis.domain.ids import RecordId, is_id
 from mnesis.domain.memory import Memory
 from mnesis.domain.refusals import Forbidden, Refused
 from mnesis.usecases.ports import Container, MemoryQuery, MemoryReader, Page, PageRequest, RecordQuery
@@ -19,7 +20,7 @@ class ReadableMemories:
     async def memories(self, caller: Caller, ids: Collection[str]) -> Mapping[str, Memory]:
         """The live memories among these ids."""
         _check(caller)
-        return await self._reader.memories(caller, ids)
+        return await self._reader.memories(caller, {_readable(each) for each in ids})
 
     async def records(self, caller: Caller, ids: Collection[RecordId]) -> Mapping[RecordId, HistoryRecord]:
         """The history records among these ids."""
@@ -29,27 +30,27 @@ class ReadableMemories:
     async def containers(self, caller: Caller, ids: Collection[str]) -> Mapping[str, Container]:
         """The containers among these ids."""
         _check(caller)
-        return await self._reader.containers(caller, ids)
+        return await self._reader.containers(caller, {_readable(each) for each in ids})
 
     async def list_memories(self, caller: Caller, query: MemoryQuery, page: PageRequest) -> Page[Memory]:
         """A page of memories, newest first."""
         _check(caller)
-        return await self._reader.list_memories(caller, query, page)
+        return await self._reader.list_memories(caller, _memories_meant(query), page)
 
     async def count_memories(self, caller: Caller, query: MemoryQuery) -> int:
         """How many memories a query finds."""
         _check(caller)
-        return await self._reader.count_memories(caller, query)
+        return await self._reader.count_memories(caller, _memories_meant(query))
 
     async def list_records(self, caller: Caller, query: RecordQuery, page: PageRequest) -> Page[HistoryRecord]:
         """A page of history records, the last committed first."""
         _check(caller)
-        return await self._reader.list_records(caller, query, page)
+        return await self._reader.list_records(caller, _records_meant(query), page)
 
     async def count_records(self, caller: Caller, query: RecordQuery) -> int:
         """How many history records a query finds."""
         _check(caller)
-        return await self._reader.count_records(caller, query)
+        return await self._reader.count_records(caller, _records_meant(query))
 
     async def entries(
         self, caller: Caller, session_ids: Collection[str], page: PageRequest
@@ -74,6 +75,37 @@ class ReadableMemories:
         """How many records of each of these memories are kept."""
         _check(caller)
         return await self._reader.count_histories(caller, memory_ids)
+
+
+def _readable(text: str) -> str:
+    """The text where it can be an id, else one that is none: not every database can even read any text."""
+    return text if is_id(text) else ""
+
+
+def _readable_all(texts: frozenset[str] | None) -> frozenset[str] | None:
+    return None if texts is None else frozenset(map(_readable, texts))
+
+
+def _readable_or_none(text: str | None) -> str | None:
+    return None if text is None else _readable(text)
+
+
+def _memories_meant(query: MemoryQuery) -> MemoryQuery:
+    return replace(
+        query,
+        ids=_readable_all(query.ids),
+        container_id=_readable_or_none(query.container_id),
+        session_id=_readable_or_none(query.session_id),
+    )
+
+
+def _records_meant(query: RecordQuery) -> RecordQuery:
+    return replace(
+        query,
+        memory_ids=_readable_all(query.memory_ids),
+        container_id=_readable_or_none(query.container_id),
+        session_id=_readable_or_none(query.session_id),
+    )
 
 
 def _check(caller: Caller) -> None:

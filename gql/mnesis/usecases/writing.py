@@ -1,6 +1,7 @@
 """The use cases that change memories: check the scope, judge what can be judged without the store, apply it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from mnesis.domain.caller import Caller, Scope
@@ -16,6 +17,7 @@ from mnesis.domain.commands import (
     SessionClaim,
     Update,
 )
+from mnesis.domain.decide import refused_whole
 from mnesis.domain.entries import entry_commands
 from mnesis.domain.limits import Limits
 from mnesis.domain.memory_types import MemoryType, WriteMode, WriteStatus
@@ -132,12 +134,7 @@ def _immutable(memory_id: str) -> Rejected:
 
 
 def _refused(commands: Sequence[Command | Rejected], submitted: int, refusals: tuple[Refusal, ...]) -> BatchOutcome:
-    """A request refused as a whole: every command is rolled back; those that were judged say what is wrong."""
-    outcomes = [
-        Outcome(status=WriteStatus.FAILED, entry_id=command.entry_id, refusals=command.refusals)
-        if isinstance(command, Rejected)
-        else Outcome(status=WriteStatus.ROLLED_BACK)
-        for command in commands
-    ]
-    outcomes += [Outcome(status=WriteStatus.ROLLED_BACK)] * (submitted - len(commands))
-    return BatchOutcome(outcomes=tuple(outcomes), refusals=refusals)
+    """The answer to a refused request, some of whose commands may not even have been looked at."""
+    outcome = refused_whole(commands, *refusals)
+    unseen = (Outcome(status=WriteStatus.ROLLED_BACK),) * (submitted - len(commands))
+    return replace(outcome, outcomes=outcome.outcomes + unseen)
