@@ -4,6 +4,7 @@ The memories of a repeated answer are read as they are now, by their ids.
 """
 
 import json
+from dataclasses import fields
 from typing import Any
 
 from mnesis.domain.caller import Scope
@@ -103,7 +104,7 @@ def _refusal_from(stored: dict[str, Any]) -> Refusal:
 
 
 def _facts(refusal: type[Refusal]) -> list[str]:
-    return [name for name in refusal.__dataclass_fields__ if name not in ("path", "current")]
+    return [fact.name for fact in fields(refusal) if fact.name not in ("path", "current")]
 
 
 def _worded(refusal: type[Refusal], name: str, value: Any) -> Any:
