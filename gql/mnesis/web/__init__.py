@@ -1,0 +1,1 @@
+"""What every HTTP edge shares: authentication, body limits, health and the playground page."""

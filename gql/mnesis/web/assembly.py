@@ -1,0 +1,59 @@
+"""Puts the routes behind the gate, in the one order in which they hold."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import BaseRoute
+
+from mnesis.web.answers import answer_fault, answer_http_exception
+from mnesis.web.authentication import Authenticator
+from mnesis.web.gate import Authentication, BodyLimit, LocalOnly, SafeHeaders
+
+
+def assemble(
+    routes: Sequence[BaseRoute],
+    *,
+    authenticator: Authenticator,
+    local_only: bool,
+    cors_origins: Sequence[str],
+    request_bytes: int,
+    lifespan: Any = None,  # Starlette's own type for it is not public.
+) -> Starlette:
+    """The application that serves these routes.
+
+    ``local_only`` is for a server that knows no callers: see `LocalOnly`. Pages of the ``cors_origins`` may call.
+    """
+    gate = [
+        Middleware(SafeHeaders),
+        Middleware(Authentication, authenticator=authenticator),
+        Middleware(BodyLimit, limit_bytes=request_bytes),
+    ]
+    if local_only:
+        gate.insert(1, Middleware(LocalOnly, origins=cors_origins))
+    if cors_origins:
+        # The outermost, because a browser sends its preflight without credentials.
+        gate.insert(0, _cors(cors_origins))
+    app = Starlette(
+        routes=routes,
+        middleware=gate,
+        exception_handlers={HTTPException: answer_http_exception, Exception: answer_fault},
+        lifespan=lifespan,
+    )
+    # A redirect to the path without the slash would lead around a proxy's prefix; such a path is simply unknown.
+    app.router.redirect_slashes = False
+    return app
+
+
+def _cors(origins: Sequence[str]) -> Middleware:
+    return Middleware(
+        CORSMiddleware,
+        allow_origins=origins,
+        allow_methods=["GET", "POST"],
+        allow_headers=["*"],
+        expose_headers=["WWW-Authenticate", "Retry-After"],
+        max_age=7200,
+    )

@@ -1,0 +1,54 @@
+"""The routes that need no credentials. Every other path does, also one where there is nothing."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from mnesis.web.answers import json_answer
+from mnesis.web.playground import playground_page
+
+PLAYGROUND = "/"
+SCHEMA = "/schema.graphql"
+HEALTH = "/healthz"
+READINESS = "/readyz"
+
+PUBLIC_ROUTES = frozenset({PLAYGROUND, SCHEMA, HEALTH, READINESS})
+"""What anybody may ask for. They tell nothing of any tenant."""
+
+CHECK_TIMEOUT_S = 2
+
+_log = logging.getLogger(__name__)
+
+
+def public_routes(*, schema: str, check: Callable[[], Awaitable[None]], playground: bool) -> list[Route]:
+    """The public routes. ``check`` raises when the server cannot do its work, for want of a database say."""
+
+    async def show_playground(request: Request) -> Response:
+        return HTMLResponse(playground_page())
+
+    async def show_schema(request: Request) -> Response:
+        return PlainTextResponse(schema, headers={"Cache-Control": "no-cache"})
+
+    async def say_alive(request: Request) -> Response:
+        return json_answer({"status": "ok"})
+
+    async def say_ready(request: Request) -> Response:
+        try:
+            async with asyncio.timeout(CHECK_TIMEOUT_S):
+                await check()
+        except Exception:
+            # Whatever is wrong is wrong with the server: the log says what, a stranger learns that it is so.
+            _log.exception("The server is not ready.")
+            return json_answer({"status": "unavailable"}, status=503)
+        return json_answer({"status": "ready"})
+
+    routes = [
+        Route(SCHEMA, show_schema, methods=["GET"]),
+        Route(HEALTH, say_alive, methods=["GET"]),
+        Route(READINESS, say_ready, methods=["GET"]),
+    ]
+    return [Route(PLAYGROUND, show_playground, methods=["GET"]), *routes] if playground else routes
