@@ -1,0 +1,1 @@
+"""The GraphQL edge: types, inputs, payloads, resolvers, data loaders and the endpoint."""

@@ -1,0 +1,121 @@
+"""From outcomes to payloads: every refusal gets its path in the client's words."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import strawberry
+
+from mnesis.domain.commands import BatchOutcome, Outcome
+from mnesis.domain.refusals import Refusal
+from mnesis.graph.paths import argument
+from mnesis.graph.payloads import (
+    ContextEntryResult,
+    CreateMemoriesResult,
+    UpdateContextMemoryPayload,
+    UpdateMemoriesResult,
+    WriteCounts,
+)
+from mnesis.graph.user_errors import UserError, user_error
+
+Path = Sequence[str]
+Place = Callable[[int, Path], list[str]]
+"""Where a path of the domain leads in the arguments, for the item of an index."""
+
+R = TypeVar("R", UpdateMemoriesResult, CreateMemoriesResult)
+
+
+def payload_fields(outcome: BatchOutcome, whole: list[UserError], parts: Sequence[list[UserError]]) -> dict[str, Any]:
+    """The fields that every payload has."""
+    return {
+        "counts": WriteCounts.of(outcome.counts),
+        "errors": [*whole, *(error for part in parts for error in part)],
+        "replayed": outcome.replayed,
+    }
+
+
+def request_errors(refusals: Sequence[Refusal], *at: str) -> list[UserError]:
+    """What is wrong with a request as a whole, whose fields stand at a path."""
+    return [user_error(refusal, argument(refusal.path, *at) if refusal.path else []) for refusal in refusals]
+
+
+def part_errors(outcome: BatchOutcome, place: Place) -> list[list[UserError]]:
+    """What is wrong with each command."""
+    return [
+        [user_error(refusal, place(index, refusal.path), each.id) for refusal in each.refusals]
+        for index, each in enumerate(outcome.outcomes)
+    ]
+
+
+def only_fields(outcome: BatchOutcome, place: Callable[[Path], list[str]]) -> dict[str, Any]:
+    """The fields of a payload whose mutation writes one memory."""
+    [only] = outcome.outcomes
+    parts = part_errors(outcome, lambda _, path: place(path))
+    return {
+        "status": only.status,
+        "version": only.version,
+        "outcome": only,
+        **payload_fields(outcome, request_errors(outcome.refusals), parts),
+    }
+
+
+def item_results(
+    made: type[R], outcome: BatchOutcome, ids: Sequence[str | None], errors: list[list[UserError]]
+) -> list[R]:
+    """One row per item. ``ids`` are those that the request named."""
+    return [
+        made(
+            index=index,
+            id=_id(each.id or named),
+            status=each.status,
+            version=each.version,
+            errors=errors[index],
+            outcome=each,
+        )
+        for index, (each, named) in enumerate(zip(outcome.outcomes, ids, strict=True))
+    ]
+
+
+def context_payload(outcome: BatchOutcome, session_id: str, keys: Sequence[str | None]) -> UpdateContextMemoryPayload:
+    """The answer of ``updateContextMemory``. ``keys`` are those that the request named."""
+
+    def place(index: int, path: Path) -> list[str]:
+        return argument(path, "input", "contents", str(index))
+
+    counts = outcome.counts
+    errors = part_errors(outcome, place)
+    return UpdateContextMemoryPayload(
+        memory_id=strawberry.ID(session_id),
+        version=outcome.session_version,
+        updated_entries=counts.created + counts.updated,
+        results=[
+            _entry_result(index, each, key, errors[index])
+            for index, (each, key) in enumerate(zip(outcome.outcomes, keys, strict=True))
+        ],
+        outcome=outcome,
+        **payload_fields(outcome, _context_errors(outcome), errors),
+    )
+
+
+def _context_errors(outcome: BatchOutcome) -> list[UserError]:
+    return [
+        # The domain speaks of entries where Alchemyst's clients say contents.
+        user_error(refusal, ["input", "contents"])
+        if refusal.path == ("entries",)
+        else request_errors([refusal], "input")[0]
+        for refusal in outcome.refusals
+    ]
+
+
+def _entry_result(index: int, outcome: Outcome, key: str | None, errors: list[UserError]) -> ContextEntryResult:
+    return ContextEntryResult(
+        index=index,
+        entry_id=_id(outcome.entry_id or key),
+        status=outcome.status,
+        version=outcome.version,
+        errors=errors,
+        outcome=outcome,
+    )
+
+
+def _id(text: str | None) -> strawberry.ID | None:
+    return strawberry.ID(text) if text is not None else None

@@ -1,0 +1,84 @@
+"""What a client asks for, as it arrives over HTTP: read strictly, and never with a fault."""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from starlette.datastructures import QueryParams
+
+# orjson silently makes floats of integers beyond 64 bits, the shortest of which have 19 digits.
+_LONG_NUMBER = re.compile(rb"[0-9]{19}")
+
+
+class BadRequest(Exception):
+    """The request is not one that GraphQL over HTTP knows. The message is for the client."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One operation to run: its document, its name where the document holds several, and its variables."""
+
+    query: str
+    name: str | None
+    variables: dict[str, Any]
+
+
+def operation_from_body(body: bytes) -> Operation:
+    """The operation that a JSON body holds. Raises `BadRequest`."""
+    return _operation(_decoded(body))
+
+
+def operation_from_url(parameters: QueryParams) -> Operation:
+    """The operation that a URL holds; an empty parameter counts as absent. Raises `BadRequest`."""
+    asked: dict[str, Any] = {name: parameters[name] for name in ("query", "operationName") if parameters.get(name)}
+    for name in ("variables", "extensions"):
+        if text := parameters.get(name):
+            try:
+                asked[name] = _decoded(text.encode())
+            except (BadRequest, UnicodeEncodeError):
+                raise BadRequest(f"The parameter {name} is not valid JSON.") from None
+    return _operation(asked)
+
+
+def encoded(answer: object) -> bytes:
+    """The answer as JSON. A lone surrogate, which UTF-8 does not have, is escaped as JSON allows it."""
+    try:
+        return orjson.dumps(answer)
+    except orjson.JSONEncodeError:
+        return json.dumps(answer, separators=(",", ":")).encode()
+
+
+def _decoded(body: bytes) -> Any:
+    if _LONG_NUMBER.search(body) is None:
+        try:
+            return orjson.loads(body)
+        except orjson.JSONDecodeError:
+            # The standard library also reads NaN, lone surrogates and nesting that orjson does not; the domain refuses
+            # them with the path to the place, which helps more than "malformed JSON".
+            pass
+    try:
+        return json.loads(body.decode())
+    except (ValueError, RecursionError):
+        raise BadRequest("The body is not valid JSON in UTF-8.") from None
+
+
+def _operation(asked: Any) -> Operation:
+    if isinstance(asked, list):
+        raise BadRequest("The body is a list; send one operation per request.")
+    if not isinstance(asked, dict):
+        raise BadRequest("The body must be a JSON object.")
+    query, name = asked.get("query"), asked.get("operationName")
+    variables, extensions = asked.get("variables"), asked.get("extensions")
+    if query is None or query == "":
+        raise BadRequest("The request holds no query.")
+    if not isinstance(query, str):
+        raise BadRequest("query must be a string.")
+    if name is not None and not isinstance(name, str):
+        raise BadRequest("operationName must be a string.")
+    if variables is not None and not isinstance(variables, dict):
+        raise BadRequest("variables must be an object.")
+    if extensions is not None and not isinstance(extensions, dict):
+        raise BadRequest("extensions must be an object.")
+    return Operation(query=query, name=name, variables=variables or {})

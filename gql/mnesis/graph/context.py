@@ -1,0 +1,22 @@
+"""What every resolver of one request is given."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import strawberry
+
+from mnesis.domain.caller import Caller
+from mnesis.graph.loaders import Loaders
+from mnesis.usecases.memories import Memories
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """Who asks, the use cases, and the look-ups of this request."""
+
+    caller: Caller
+    memories: Memories
+    loaders: Loaders
+
+
+Info: TypeAlias = strawberry.Info[Context, None]

@@ -1,0 +1,41 @@
+"""Cursors: opaque to clients, checked strictly on the way back."""
+
+import base64
+import binascii
+import re
+from enum import StrEnum
+
+from mnesis.usecases.ports import Cursor
+
+
+class CursorKind(StrEnum):
+    """Which order a cursor is a place in; one of another order leads nowhere."""
+
+    MEMORIES = "m"
+    RECORDS = "r"
+    ENTRIES = "e"
+    HISTORY = "h"
+
+
+_PLACE = re.compile(r"([mreh]):(-?[0-9]{1,19}):([0-9]{1,19})\Z")
+_BEYOND = 2**63
+
+
+def cursor_text(kind: CursorKind, cursor: Cursor) -> str:
+    """The cursor as clients see it: base64url without padding."""
+    return base64.urlsafe_b64encode(f"{kind}:{cursor.value}:{cursor.tie}".encode()).rstrip(b"=").decode()
+
+
+def read_cursor(kind: CursorKind, text: str) -> Cursor | None:
+    """The place that a cursor names, or None when this service never gave it out for such an order."""
+    try:
+        plain = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode("ascii")
+    except (binascii.Error, ValueError):
+        return None
+    found = _PLACE.match(plain)
+    if found is None or found[1] != kind:
+        return None
+    cursor = Cursor(value=int(found[2]), tie=int(found[3]))
+    if max(abs(cursor.value), cursor.tie) >= _BEYOND or cursor_text(kind, cursor) != text:
+        return None
+    return cursor

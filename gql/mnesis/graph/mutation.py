@@ -1,0 +1,225 @@
+"""The mutations: each makes a request of its arguments, has it applied, and shows the outcome."""
+
+from typing import Annotated
+
+import strawberry
+
+from mnesis.domain.ids import DEFAULT_CONTAINER
+from mnesis.domain.memory_types import ObjectMode
+from mnesis.graph.answers import (
+    context_payload,
+    item_results,
+    only_fields,
+    part_errors,
+    payload_fields,
+    request_errors,
+)
+from mnesis.graph.arguments import IdempotencyKey, IfVersion, Reason, TypeOfMemory, given
+from mnesis.graph.batch_inputs import CreateMemoriesInput, UpdateContextMemoryInput, UpdateMemoriesInput
+from mnesis.graph.commands import creation_of, entry_of, update_of
+from mnesis.graph.context import Info
+from mnesis.graph.directives import SEMANTIC_NON_NULL
+from mnesis.graph.fields import resolved
+from mnesis.graph.inputs import CreateMemoryInput, UpdateMemoryInput
+from mnesis.graph.paths import argument, in_creation, in_update
+from mnesis.graph.payloads import (
+    CreateMemoriesPayload,
+    CreateMemoriesResult,
+    CreateMemoryPayload,
+    DeleteMemoryPayload,
+    UpdateContextMemoryPayload,
+    UpdateMemoriesPayload,
+    UpdateMemoriesResult,
+    UpdateMemoryPayload,
+)
+from mnesis.usecases.requests import (
+    CreateMemories,
+    DeleteMemory,
+    MemoryUpdate,
+    UpdateContextMemory,
+    UpdateMemories,
+)
+
+DEFAULT = strawberry.ID(DEFAULT_CONTAINER)
+MemoryId = Annotated[strawberry.ID, strawberry.argument(description="The memory's id.")]
+
+
+@strawberry.type(
+    description=(
+        "Everything that changes memories. Needs the scope `memory:write`. What the caller can mend is in the payload's"
+        " `errors`; mutations of one document run one after another."
+    )
+)
+class Mutation:
+    @resolved(
+        (
+            "Changes or adds entries of one session. An entry is matched by its `id`, else by `metadata.messageId`; a"
+            " match is changed field by field, what matches nothing is created."
+        ),
+        directives=[SEMANTIC_NON_NULL],
+    )
+    async def update_context_memory(
+        self,
+        info: Info,
+        input: Annotated[UpdateContextMemoryInput, strawberry.argument(description="The session and its entries.")],
+    ) -> UpdateContextMemoryPayload | None:
+        entries = tuple(map(entry_of, input.contents))
+        request = UpdateContextMemory(
+            session_id=input.session_id,
+            entries=entries,
+            mode=input.mode,
+            if_version=input.if_version,
+            create_session=input.create_session,
+            container_id=input.container_id,
+            object_mode=input.object_mode,
+            reason=input.reason,
+            idempotency_key=input.idempotency_key,
+        )
+        context = info.context
+        outcome = await context.memories.update_context_memory(context.caller, request)
+        context.loaders.forget()
+        return context_payload(outcome, input.session_id, [entry.id for entry in entries])
+
+    @resolved(
+        (
+            "Changes one memory by type and id. Fields left out are kept, null clears. The type, the member of the"
+            " input and the stored memory must agree."
+        ),
+        directives=[SEMANTIC_NON_NULL],
+    )
+    async def update_memory(
+        self,
+        info: Info,
+        memory_type: TypeOfMemory,
+        id: MemoryId,
+        input: Annotated[UpdateMemoryInput, strawberry.argument(description="The changes.")],
+        if_version: IfVersion = strawberry.UNSET,
+        object_mode: Annotated[
+            ObjectMode, strawberry.argument(description="How given JSON objects are applied.")
+        ] = ObjectMode.REPLACE,
+        reason: Reason = strawberry.UNSET,
+        idempotency_key: IdempotencyKey = strawberry.UNSET,
+    ) -> UpdateMemoryPayload | None:
+        update = update_of(input, object_mode)
+        item = MemoryUpdate(memory_type=memory_type, id=id, changes=update.changes, if_version=given(if_version))
+        request = UpdateMemories(items=(item,), reason=given(reason), idempotency_key=given(idempotency_key))
+        context = info.context
+        outcome = await context.memories.update_memories(context.caller, request)
+        context.loaders.forget()
+        return UpdateMemoryPayload(**only_fields(outcome, lambda path: in_update(path, update.member)))
+
+    @resolved("Changes several memories, of any types, in one transaction.", directives=[SEMANTIC_NON_NULL])
+    async def update_memories(
+        self,
+        info: Info,
+        input: Annotated[UpdateMemoriesInput, strawberry.argument(description="The memories and their changes.")],
+    ) -> UpdateMemoriesPayload | None:
+        updates = [update_of(item.input, input.object_mode) for item in input.items]
+        request = UpdateMemories(
+            items=tuple(
+                MemoryUpdate(
+                    memory_type=item.memory_type, id=item.id, changes=update.changes, if_version=item.if_version
+                )
+                for item, update in zip(input.items, updates, strict=True)
+            ),
+            mode=input.mode,
+            reason=input.reason,
+            idempotency_key=input.idempotency_key,
+        )
+        context = info.context
+        outcome = await context.memories.update_memories(context.caller, request)
+        context.loaders.forget()
+        errors = part_errors(
+            outcome, lambda index, path: in_update(path, updates[index].member, "input", "items", str(index))
+        )
+        return UpdateMemoriesPayload(
+            results=item_results(UpdateMemoriesResult, outcome, [item.id for item in request.items], errors),
+            **payload_fields(outcome, request_errors(outcome.refusals, "input"), errors),
+        )
+
+    @resolved(
+        "Creates one memory. An id or entry key that was deleted goes on at its next version.",
+        directives=[SEMANTIC_NON_NULL],
+    )
+    async def create_memory(
+        self,
+        info: Info,
+        input: Annotated[CreateMemoryInput, strawberry.argument(description="The memory.")],
+        container_id: Annotated[
+            strawberry.ID,
+            strawberry.argument(description="The container to put it into; an entry lies in its session's."),
+        ] = DEFAULT,
+        reason: Reason = strawberry.UNSET,
+        idempotency_key: IdempotencyKey = strawberry.UNSET,
+    ) -> CreateMemoryPayload | None:
+        creation = creation_of(input, container_id)
+        request = CreateMemories(
+            items=(creation.command,), reason=given(reason), idempotency_key=given(idempotency_key)
+        )
+        context = info.context
+        outcome = await context.memories.create_memories(context.caller, request)
+        context.loaders.forget()
+        return CreateMemoryPayload(
+            **only_fields(outcome, lambda path: in_creation(path, creation.member, ["input"], []))
+        )
+
+    @resolved("Creates several memories, of any types, in one transaction.", directives=[SEMANTIC_NON_NULL])
+    async def create_memories(
+        self,
+        info: Info,
+        input: Annotated[CreateMemoriesInput, strawberry.argument(description="The memories.")],
+    ) -> CreateMemoriesPayload | None:
+        creations = [creation_of(item, input.container_id) for item in input.items]
+        request = CreateMemories(
+            items=tuple(creation.command for creation in creations),
+            mode=input.mode,
+            reason=input.reason,
+            idempotency_key=input.idempotency_key,
+        )
+        context = info.context
+        outcome = await context.memories.create_memories(context.caller, request)
+        context.loaders.forget()
+        errors = part_errors(
+            outcome,
+            lambda index, path: in_creation(path, creations[index].member, ["input", "items", str(index)], ["input"]),
+        )
+        return CreateMemoriesPayload(
+            results=item_results(CreateMemoriesResult, outcome, [item.id for item in request.items], errors),
+            **payload_fields(outcome, request_errors(outcome.refusals, "input"), errors),
+        )
+
+    @resolved(
+        (
+            "Deletes one memory, a session together with its entries. Its history stays; its id goes on at the next"
+            " version when it is created again."
+        ),
+        directives=[SEMANTIC_NON_NULL],
+    )
+    async def delete_memory(
+        self,
+        info: Info,
+        memory_type: TypeOfMemory,
+        id: MemoryId,
+        if_version: IfVersion = strawberry.UNSET,
+        reason: Reason = strawberry.UNSET,
+        idempotency_key: IdempotencyKey = strawberry.UNSET,
+    ) -> DeleteMemoryPayload | None:
+        request = DeleteMemory(
+            memory_type=memory_type,
+            id=id,
+            if_version=given(if_version),
+            reason=given(reason),
+            idempotency_key=given(idempotency_key),
+        )
+        context = info.context
+        outcome = await context.memories.delete_memory(context.caller, request)
+        context.loaders.forget()
+        [only] = outcome.outcomes
+        errors = part_errors(outcome, lambda _, path: argument(path))
+        return DeleteMemoryPayload(
+            status=only.status,
+            memory_id=id,
+            version=only.version,
+            deleted_entries=outcome.cascaded.get(0, 0),
+            **payload_fields(outcome, request_errors(outcome.refusals), errors),
+        )

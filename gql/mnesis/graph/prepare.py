@@ -1,0 +1,128 @@
+"""What is decided once per document: whether it can be parsed, whether it is valid, and which operation runs."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import strawberry
+from graphql import (
+    DocumentNode,
+    GraphQLError,
+    NoSchemaIntrospectionCustomRule,
+    OperationDefinitionNode,
+    OperationType,
+    get_operation_ast,
+    parse,
+    specified_rules,
+    validate,
+)
+from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
+from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
+
+from mnesis.domain.refusals import quoted
+from mnesis.graph.faults import PARSE_FAILED, VALIDATION_FAILED, coded, request_error
+
+MOST_TOKENS = 5_000
+MOST_CHARACTERS = 100_000
+MOST_COMMENTS = 1_000
+MOST_ERRORS = 20
+
+# Strawberry adds its two to whatever is validated; see `strawberry.schema.schema.validate_document`.
+_RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
+
+Errors: TypeAlias = tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """An operation that can be executed: a valid document, and which of its operations."""
+
+    document: DocumentNode
+    operation: OperationDefinitionNode
+
+    @property
+    def writes(self) -> bool:
+        """Whether this is a mutation."""
+        return self.operation.operation is OperationType.MUTATION
+
+
+class NotPrepared(Exception):
+    """The request cannot be executed; ``errors`` are ready to be sent."""
+
+    def __init__(self, errors: Errors) -> None:
+        super().__init__(errors[0]["message"])
+        self.errors = errors
+
+
+class Documents:
+    """Prepares operations, and remembers what it found out about the latest documents, errors too.
+
+    At most ``documents`` are remembered, of at most ``characters`` together.
+    """
+
+    def __init__(
+        self,
+        schema: strawberry.Schema,
+        *,
+        introspection: bool,
+        suggestions: bool,
+        documents: int = 1_000,
+        characters: int = 4_000_000,
+    ) -> None:
+        # Strawberry gives no other way to the schema that graphql-core works with.
+        self._schema = schema._schema
+        self._rules = _RULES if introspection else (*_RULES, NoSchemaIntrospectionCustomRule)
+        self._suggestions = suggestions
+        self._most_documents = documents
+        self._most_characters = characters
+        self._characters = 0
+        self._known: OrderedDict[str, DocumentNode | Errors] = OrderedDict()
+
+    def prepare(self, source: str, operation_name: str | None) -> Prepared:
+        """The operation of a document that has this name. Raises `NotPrepared`."""
+        document = self._known.get(source)
+        if document is None:
+            document = self._examined(source)
+            self._remember(source, document)
+        else:
+            self._known.move_to_end(source)
+        if isinstance(document, tuple):
+            raise NotPrepared(document)
+        return Prepared(document=document, operation=_operation(document, operation_name))
+
+    def _examined(self, source: str) -> DocumentNode | Errors:
+        try:
+            document = parse(
+                source,
+                max_lexical_tokens=MOST_TOKENS,
+                max_source_length=MOST_CHARACTERS,
+                max_comments=MOST_COMMENTS,
+            )
+        except GraphQLError as error:
+            return (coded(error, PARSE_FAILED),)
+        errors = validate(
+            self._schema, document, self._rules, max_errors=MOST_ERRORS, hide_suggestions=not self._suggestions
+        )
+        return tuple(coded(error, VALIDATION_FAILED) for error in errors) or document
+
+    def _remember(self, source: str, document: DocumentNode | Errors) -> None:
+        # Nothing longer can be valid, and such a text is not worth its place.
+        if len(source) > MOST_CHARACTERS:
+            return
+        self._known[source] = document
+        self._characters += len(source)
+        while len(self._known) > self._most_documents or self._characters > self._most_characters:
+            oldest, _ = self._known.popitem(last=False)
+            self._characters -= len(oldest)
+
+
+def _operation(document: DocumentNode, name: str | None) -> OperationDefinitionNode:
+    operation = get_operation_ast(document, name)
+    if operation is None:
+        message = "The document holds several operations or none; operationName must name one of them."
+        if name is not None:
+            message = f"The document holds no operation named {quoted(name)}."
+        raise NotPrepared((request_error(message, argument="operationName"),))
+    if operation.operation is OperationType.SUBSCRIPTION:
+        raise NotPrepared((request_error("Subscriptions are not served.", VALIDATION_FAILED),))
+    return operation
