@@ -1,0 +1,141 @@
+"""The command ``mnesis``. What goes wrong is told in sentences on stderr, with the exit code 1."""
+
+import asyncio
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+
+from mnesis import __version__
+from mnesis.complaints import Complaint
+from mnesis.domain.caller import Scope
+from mnesis.settings import Settings, unknown_variables
+
+# Every command imports what it needs by itself: building the GraphQL schema takes a while, and `--help` need not wait.
+
+app = typer.Typer(
+    name="mnesis",
+    help="A GraphQL server over the memories of AI agents. Settings are environment variables: MNESIS_*.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+DatabaseOption = Annotated[
+    str | None, typer.Option("--database", help="The database's URL, in place of MNESIS_DATABASE_URL.")
+]
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def main() -> None:
+    """The entry point of the installed command."""
+    app(prog_name="mnesis")
+
+
+@app.callback(invoke_without_command=True)
+def _common(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    if version:
+        typer.echo(f"mnesis {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="The address to listen on, in place of MNESIS_HOST.")] = None,
+    port: Annotated[int | None, typer.Option(help="The port, in place of MNESIS_PORT; 0 takes a free one.")] = None,
+    database: DatabaseOption = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Server processes, in place of MNESIS_WORKERS; PostgreSQL only.")
+    ] = None,
+) -> None:
+    """Start the server. SIGTERM and Ctrl-C stop it once the requests under way are answered."""
+    with _complaints_told():
+        settings = Settings.load(host=host, port=port, database_url=database, workers=workers)
+        for sentence in unknown_variables():
+            typer.echo(sentence, err=True)
+        from mnesis import serving
+
+        serving.serve(settings)
+
+
+@app.command()
+def migrate(database: DatabaseOption = None) -> None:
+    """Bring the database's schema up to date. Running it again, or twice at once, does no harm."""
+    with _complaints_told():
+        settings = Settings.load(database_url=database)
+        from mnesis.databases import migrate_database
+
+        migrate_database(settings)
+        typer.echo(f"{settings.shown_database()} is up to date.")
+
+
+@app.command()
+def schema() -> None:
+    """Print the GraphQL schema."""
+    from mnesis.graph.schema import sdl
+
+    typer.echo(sdl().rstrip("\n"))
+
+
+@app.command()
+def token(
+    tenant: Annotated[str, typer.Option(help="Whose memories the token opens.")],
+    subject: Annotated[str, typer.Option(help="Who acts; it is recorded with every change.")],
+    scope: Annotated[
+        list[Scope] | None, typer.Option(help="What the token allows; may be given several times.")
+    ] = None,
+    expires_in: Annotated[str, typer.Option(help="How long it is valid: 90s, 15m, 12h or 7d.")] = "1h",
+) -> None:
+    """Print a token signed with MNESIS_AUTH_SECRET. Without --scope it allows memory:write."""
+    with _complaints_told():
+        settings = Settings.load()
+        if settings.auth_secret is None:
+            raise Complaint("Set MNESIS_AUTH_SECRET to the secret that the server verifies tokens with.")
+        from mnesis.web.tokens import issue_token
+
+        typer.echo(
+            issue_token(
+                secret=settings.auth_secret.get_secret_value(),
+                tenant=tenant,
+                subject=subject,
+                scopes=scope or [Scope.WRITE],
+                expires_in_s=_duration_s(expires_in),
+                tenant_claim=settings.auth_tenant_claim,
+                issuer=settings.auth_issuer,
+                audience=settings.auth_audience,
+            )
+        )
+
+
+@app.command()
+def demo(
+    database: DatabaseOption = None,
+    tenant: Annotated[str, typer.Option(help="Whose container is filled.")] = "default",
+    container: Annotated[str, typer.Option(help="The container to fill; it has to be empty.")] = "default",
+) -> None:
+    """Fill an empty container with a few sessions and memories to look around in."""
+    with _complaints_told():
+        settings = Settings.load(database_url=database)
+        from mnesis.demo import fill
+
+        typer.echo(asyncio.run(fill(settings, tenant=tenant, container_id=container)))
+
+
+@contextmanager
+def _complaints_told() -> Iterator[None]:
+    try:
+        yield
+    except Complaint as complaint:
+        typer.echo(str(complaint), err=True)
+        raise typer.Exit(1) from None
+
+
+def _duration_s(text: str) -> int:
+    match = re.fullmatch(r"([1-9]\d{0,8})([smhd])", text)
+    if match is None:
+        raise Complaint(f"--expires-in must be a number followed by s, m, h or d, such as 12h, not {text}.")
+    return int(match[1]) * _SECONDS[match[2]]

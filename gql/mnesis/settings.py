@@ -1,0 +1,224 @@
+"""What an operator can set: one environment variable per field, each with the prefix ``MNESIS_``."""
+
+import difflib
+import ipaddress
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from platformdirs import user_data_path
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from mnesis.complaints import Complaint
+from mnesis.domain.limits import Limits
+
+PREFIX = "MNESIS_"
+SECRET_BYTES = 32
+POSTGRESQL_SCHEMES = ("postgresql://", "postgres://")
+_DEFAULTS = Limits()
+
+AtLeastOne = Annotated[int, Field(ge=1)]
+
+
+class BadSettings(Complaint):
+    """The settings cannot be used; the text has one sentence per variable."""
+
+
+def default_database_url() -> str:
+    """A SQLite file in the folder where this system keeps a user's data."""
+    return f"sqlite:///{user_data_path('mnesis', appauthor=False) / 'mnesis.db'}"
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. ``description`` is the sentence that the README's table repeats."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
+
+    database_url: str = Field(
+        default_factory=default_database_url,
+        # A database's address may carry a password.
+        repr=False,
+        description="`sqlite:///` and the path of a file, or `postgresql://user@host/database`.",
+    )
+    host: str = Field(
+        default="127.0.0.1",
+        description="The address to listen on. Anything but a loopback address needs authentication.",
+    )
+    port: int = Field(default=8000, ge=0, le=65535, description="The TCP port to listen on; `0` takes a free one.")
+    workers: AtLeastOne = Field(default=1, description="Server processes that share the port. SQLite allows one.")
+    auth_secret: SecretStr | None = Field(
+        default=None,
+        description=f"The shared secret of HS256 tokens, at least {SECRET_BYTES} bytes.",
+    )
+    auth_jwks: str | None = Field(
+        default=None,
+        description="Public keys for RS256, ES256 or EdDSA tokens: the path or the `https://` address of a JWKS.",
+    )
+    auth_tenant_claim: str = Field(
+        default="tenant", min_length=1, description="The token's claim that names the tenant."
+    )
+    auth_issuer: str | None = Field(default=None, description="When set, a token's `iss` must equal it.")
+    auth_audience: str | None = Field(default=None, description="When set, a token's `aud` must contain it.")
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Origins whose pages may call the server, separated by commas; `*` for any.",
+    )
+    playground: bool = Field(
+        default=True, description="Whether `/` shows the playground and introspection is answered."
+    )
+    reader_threads: AtLeastOne = Field(default=4, description="Threads, each with a connection, that read.")
+    writer_lanes: AtLeastOne = Field(
+        default=4, description="Threads, each with a connection, that write. SQLite has one."
+    )
+    shutdown_timeout_s: int = Field(
+        default=8,
+        ge=1,
+        description="Seconds that requests under way have to finish when the server is stopped.",
+    )
+    log_level: Literal["critical", "error", "warning", "info", "debug"] = Field(
+        default="info", description="The least serious messages to log: `critical` to `debug`."
+    )
+    limit_commands: AtLeastOne = Field(default=_DEFAULTS.commands, description="Entries or items in one call.")
+    limit_text_bytes: AtLeastOne = Field(default=_DEFAULTS.text_bytes, description="UTF-8 bytes of text in one field.")
+    limit_messages: AtLeastOne = Field(default=_DEFAULTS.messages, description="Messages in one memory.")
+    limit_memory_bytes: AtLeastOne = Field(
+        default=_DEFAULTS.memory_bytes, description="Bytes of all fields of one memory together."
+    )
+    limit_json_bytes: AtLeastOne = Field(
+        default=_DEFAULTS.json_bytes, description="Bytes of one JSON object, written compactly."
+    )
+    limit_json_levels: Annotated[int, Field(ge=1, le=200)] = Field(
+        default=_DEFAULTS.json_levels, description="How deep a JSON object may nest; at most 200."
+    )
+    limit_request_bytes: AtLeastOne = Field(default=_DEFAULTS.request_bytes, description="Bytes of one request body.")
+    limit_page_nodes: AtLeastOne = Field(default=_DEFAULTS.page_nodes, description="Nodes in one page of a connection.")
+
+    @classmethod
+    def load(cls, **given: object) -> Self:
+        """Settings from the environment; what is ``given`` and not None comes first.
+
+        Raises `BadSettings`.
+        """
+        try:
+            return cls(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]  # Checked by pydantic.
+        except ValidationError as error:
+            faults = error.errors(include_url=False, include_context=False, include_input=False)
+            raise BadSettings("\n".join(_sentence(fault["loc"], fault["msg"]) for fault in faults)) from None
+
+    @field_validator("database_url")
+    @classmethod
+    def _names_a_database(cls, url: str) -> str:
+        if url.startswith(POSTGRESQL_SCHEMES):
+            return url
+        if not url.startswith("sqlite:///"):
+            raise ValueError("must begin with sqlite:/// or postgresql://")
+        if url.removeprefix("sqlite:///") in ("", ":memory:"):
+            raise ValueError("must name a file; a database in memory would be lost with the process")
+        return url
+
+    @field_validator("auth_secret")
+    @classmethod
+    def _is_long_enough(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None and len(secret.get_secret_value().encode()) < SECRET_BYTES:
+            raise ValueError(f"must have at least {SECRET_BYTES} bytes")
+        return secret
+
+    @field_validator("auth_jwks")
+    @classmethod
+    def _cannot_be_forged_on_the_way(cls, source: str | None) -> str | None:
+        if source and source.startswith("http://") and not is_loopback(urlsplit(source).hostname or ""):
+            raise ValueError("must begin with https:// unless it is on this machine")
+        return source
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split(cls, origins: Any) -> Any:
+        if not isinstance(origins, str):
+            return origins
+        return tuple(origin.strip() for origin in origins.split(",") if origin.strip())
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            parts = urlsplit(origin)
+            if origin != "*" and (origin != f"{parts.scheme}://{parts.netloc}" or not parts.netloc):
+                raise ValueError("must hold origins such as https://app.example.com, without a path")
+        return origins
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether the database is a SQLite file."""
+        return self.database_url.startswith("sqlite:")
+
+    @property
+    def sqlite_path(self) -> Path:
+        """The SQLite database's file; only of use where `is_sqlite`."""
+        return Path(self.database_url.removeprefix("sqlite:///"))
+
+    @property
+    def is_authenticated(self) -> bool:
+        """Whether callers have to prove who they are."""
+        return self.auth_secret is not None or self.auth_jwks is not None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the server can be reached from this machine only."""
+        return is_loopback(self.host)
+
+    def shown_database(self) -> str:
+        """The database's address without credentials, for people to read."""
+        if self.is_sqlite:
+            return f"SQLite at {self.sqlite_path}"
+        parts = urlsplit(self.database_url)
+        server = parts.netloc.rpartition("@")[2]
+        database = f"PostgreSQL database {parts.path.removeprefix('/')}"
+        return f"{database} at {server}" if server else database
+
+    def limits(self) -> Limits:
+        """The limits in the domain's words."""
+        return Limits(
+            commands=self.limit_commands,
+            text_bytes=self.limit_text_bytes,
+            messages=self.limit_messages,
+            memory_bytes=self.limit_memory_bytes,
+            json_bytes=self.limit_json_bytes,
+            json_levels=self.limit_json_levels,
+            request_bytes=self.limit_request_bytes,
+            page_nodes=self.limit_page_nodes,
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address or the name."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def unknown_variables() -> list[str]:
+    """A sentence for every ``MNESIS_`` variable in the environment that no setting reads.
+
+    Not an error: platforms that run containers put variables of their own beside ours.
+    """
+    known = [f"{PREFIX}{name.upper()}" for name in Settings.model_fields]
+    sentences = []
+    for name in sorted(os.environ):
+        if name.startswith(PREFIX) and name not in known:
+            close = difflib.get_close_matches(name, known, n=1, cutoff=0.85)
+            hint = f" Did you mean {close[0]}?" if close else ""
+            sentences.append(f"{name} is not a setting and is ignored.{hint}")
+    return sentences
+
+
+def _sentence(location: tuple[int | str, ...], text: str) -> str:
+    variable = f"{PREFIX}{location[0]}".upper()
+    text = text.removeprefix("Value error, ").removeprefix("Input ").replace("should be", "must be")
+    return f"{variable} {text[0].lower()}{text[1:].rstrip('.')}."

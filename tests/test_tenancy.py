@@ -1,0 +1,240 @@
+"""Every way in, walked as a stranger, without the scope and as another tenant.
+
+The fields of the schema and the routes of the application are read from the code: one that is new fails here until it
+is told what a caller without rights, and one of another tenant, must see of it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from starlette.routing import Route, WebSocketRoute
+from starlette.testclient import TestClient
+
+from mnesis.app import create_app
+from mnesis.domain.caller import Scope
+from mnesis.graph.schema import schema
+from mnesis.settings import Settings
+from mnesis.web.routes import PUBLIC_ROUTES
+from mnesis.web.tokens import issue_token
+
+SECRET = "a secret of at least thirty-two bytes"
+MARK = "only ada's tenant knows this"
+READ = "memory:read"
+WRITE = "memory:write"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """A field, how it is asked for another tenant's things, and what it must answer then.
+
+    ``{session}``, ``{entry}``, ``{fact}`` and ``{record}`` in the document are ids of the other tenant.
+    """
+
+    document: str
+    not_there: Any
+    scope: str
+
+
+QUERIES = {
+    "node": Way(document='{{ node(id: "{fact}") {{ id }} }}', not_there=None, scope=READ),
+    "memory": Way(document='{{ memory(type: SESSION, id: "{session}") {{ id }} }}', not_there=None, scope=READ),
+    "memories": Way(
+        document="{{ memories {{ nodes {{ id }} totalCount }} }}",
+        not_there={"nodes": [], "totalCount": 0},
+        scope=READ,
+    ),
+    "memoryContainer": Way(
+        # Every tenant has a default container; that of a tenant that never wrote was not created at any time.
+        document="{{ memoryContainer {{ id createdAt }} }}",
+        not_there={"id": "default", "createdAt": None},
+        scope=READ,
+    ),
+    "viewer": Way(document="{{ viewer {{ tenant }} }}", not_there={"tenant": "babbage"}, scope=READ),
+}
+MORE_QUERIES = (
+    Way(document='{{ node(id: "{record}") {{ id }} }}', not_there=None, scope=READ),
+    Way(document='{{ node(id: "{session}") {{ id }} }}', not_there=None, scope=READ),
+    Way(document='{{ memory(type: HISTORY, id: "{record}") {{ id }} }}', not_there=None, scope=READ),
+    Way(document='{{ memory(type: WORKING, id: "{entry}") {{ id }} }}', not_there=None, scope=READ),
+    Way(
+        document='{{ memories(filter: {{ids: ["{fact}"]}}) {{ nodes {{ id }} }} }}', not_there={"nodes": []}, scope=READ
+    ),
+    Way(
+        document='{{ memories(filter: {{sessionId: "{session}"}}) {{ nodes {{ id }} }} }}',
+        not_there={"nodes": []},
+        scope=READ,
+    ),
+    Way(
+        document="{{ memories(filter: {{types: [HISTORY]}}) {{ nodes {{ id }} totalCount }} }}",
+        not_there={"nodes": [], "totalCount": 0},
+        scope=READ,
+    ),
+)
+ERRORS = "errors {{ code ... on ForbiddenError {{ requiredScope }} }}"
+NOT_FOUND = {"errors": [{"code": "NOT_FOUND"}]}
+MUTATIONS = {
+    "updateContextMemory": Way(
+        document='mutation {{ updateContextMemory(input: {{sessionId: "{session}", contents: [{{content: "x"}}]}})'
+        f" {{{{ {ERRORS} }}}} }}}}",
+        not_there=NOT_FOUND,
+        scope=WRITE,
+    ),
+    "updateMemory": Way(
+        document='mutation {{ updateMemory(type: LONG_TERM, id: "{fact}", input: {{longTerm: {{pinned: true}}}})'
+        f" {{{{ {ERRORS} }}}} }}}}",
+        not_there=NOT_FOUND,
+        scope=WRITE,
+    ),
+    "updateMemories": Way(
+        document="mutation {{ updateMemories(input: {{items: ["
+        '{{type: WORKING, id: "{entry}", input: {{working: {{content: "x"}}}}}}]}})'
+        f" {{{{ {ERRORS} }}}} }}}}",
+        not_there=NOT_FOUND,
+        scope=WRITE,
+    ),
+    "createMemory": Way(
+        # Another tenant's session is no session to put an entry into.
+        document='mutation {{ createMemory(input: {{working: {{sessionId: "{session}", content: "x"}}}})'
+        f" {{{{ {ERRORS} }}}} }}}}",
+        not_there=NOT_FOUND,
+        scope=WRITE,
+    ),
+    "createMemories": Way(
+        document='mutation {{ createMemories(input: {{items: [{{working: {{sessionId: "{session}", content: "x"}}}}]}})'
+        f" {{{{ {ERRORS} }}}} }}}}",
+        not_there=NOT_FOUND,
+        scope=WRITE,
+    ),
+    "deleteMemory": Way(
+        document=f'mutation {{{{ deleteMemory(type: SESSION, id: "{{session}}") {{{{ {ERRORS} }}}} }}}}',
+        not_there=NOT_FOUND,
+        scope=WRITE,
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """A running application with one tenant's memories in it, and their ids."""
+
+    client: TestClient
+    ids: dict[str, str]
+
+    def ask(self, document: str, tenant: str, *scopes: str) -> dict[str, Any]:
+        headers = {"Authorization": f"Bearer {token(tenant, *scopes)}"}
+        response = self.client.post("/graphql", json={"query": document}, headers=headers)
+        answer: dict[str, Any] = response.json()
+        return answer
+
+    def written_out(self, way: Way) -> str:
+        return way.document.format(**self.ids)
+
+
+def token(tenant: str, *scopes: str) -> str:
+    granted = [Scope(scope) for scope in scopes]
+    return issue_token(secret=SECRET, tenant=tenant, subject="somebody", scopes=granted, expires_in_s=600)
+
+
+@pytest.fixture
+def house(database_url: str) -> Iterator[House]:
+    settings = Settings(database_url=database_url, auth_secret=SecretStr(SECRET))
+    with TestClient(create_app(settings)) as client:
+        empty = House(client, {})
+        made = empty.ask(
+            f'mutation {{ updateContextMemory(input: {{sessionId: "talk", createSession: true, contents: '
+            f'[{{id: "m1", content: "{MARK}"}}]}}) {{ results {{ entry {{ id }} }} }} '
+            f'createMemory(input: {{longTerm: {{memory: "{MARK}"}}}}) {{ memory {{ id }} }} }}',
+            "ada",
+            WRITE,
+        )["data"]
+        fact = made["createMemory"]["memory"]["id"]
+        entry = made["updateContextMemory"]["results"][0]["entry"]["id"]
+        yield House(client, {"session": "talk", "entry": entry, "fact": fact, "record": f"{fact}~1"})
+
+
+def fields_of(root: str) -> set[str]:
+    return set(schema()._schema.type_map[root].fields)  # type: ignore[attr-defined]  # Root types have fields.
+
+
+def test_every_query_and_mutation_is_walked_here() -> None:
+    assert set(QUERIES) == fields_of("Query")
+    assert set(MUTATIONS) == fields_of("Mutation")
+
+
+def test_every_route_asks_a_stranger_for_credentials_unless_it_is_public(house: House) -> None:
+    app = house.client.app
+    routes = {route.path: route for route in app.routes}  # type: ignore[attr-defined]  # A Starlette application has them.
+    assert set(routes) > PUBLIC_ROUTES
+    for path, route in routes.items():
+        # Sockets ask in their first message; there is none yet.
+        assert isinstance(route, Route)
+        assert not isinstance(route, WebSocketRoute)
+        for method in (route.methods or set()) - {"HEAD"}:
+            response = house.client.request(method, path)
+            if path in PUBLIC_ROUTES:
+                assert response.status_code in (200, 503)
+                assert MARK not in response.text
+            else:
+                assert response.status_code == 401
+                assert response.headers["WWW-Authenticate"].startswith("Bearer")
+                assert response.json()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+
+
+@pytest.mark.parametrize("way", [*QUERIES.values(), *MORE_QUERIES, *MUTATIONS.values()], ids=lambda way: way.document)
+def test_a_stranger_gets_no_answer(house: House, way: Way) -> None:
+    response = house.client.post("/graphql", json={"query": house.written_out(way)})
+    assert response.status_code == 401
+    assert "data" not in response.json()
+
+
+@pytest.mark.parametrize("way", [*QUERIES.values(), *MORE_QUERIES], ids=lambda way: way.document)
+def test_without_the_scope_nothing_is_read(house: House, way: Way) -> None:
+    answer = house.ask(house.written_out(way), "ada")
+    assert answer["errors"][0]["extensions"]["code"] == "FORBIDDEN"
+    assert answer["errors"][0]["extensions"]["requiredScope"] == way.scope
+    assert set((answer["data"] or {"": None}).values()) == {None}
+    assert "errors" not in house.ask(house.written_out(way), "ada", way.scope)
+
+
+@pytest.mark.parametrize("way", MUTATIONS.values(), ids=lambda way: way.document)
+@pytest.mark.parametrize("scopes", [(), (READ,)])
+def test_without_the_scope_nothing_is_written(house: House, way: Way, scopes: tuple[str, ...]) -> None:
+    answer = house.ask(house.written_out(way), "ada", *scopes)
+    (payload,) = answer["data"].values()
+    assert payload == {"errors": [{"code": "FORBIDDEN", "requiredScope": way.scope}]}
+    assert untouched(house)
+
+
+@pytest.mark.parametrize("way", [*QUERIES.values(), *MORE_QUERIES, *MUTATIONS.values()], ids=lambda way: way.document)
+def test_for_another_tenant_nothing_is_there(house: House, way: Way) -> None:
+    answer = house.ask(house.written_out(way), "babbage", "memory:admin")
+    assert "errors" not in answer
+    assert list(answer["data"].values()) == [way.not_there]
+    assert MARK not in str(answer)
+    assert untouched(house)
+
+
+def test_two_tenants_use_the_same_ids_side_by_side(house: House) -> None:
+    document = (
+        'mutation { updateContextMemory(input: {sessionId: "talk", createSession: true, contents: '
+        '[{id: "m1", content: "Of my own."}]}) { updatedEntries results { status } errors { code } } }'
+    )
+    answer = house.ask(document, "babbage", WRITE)["data"]["updateContextMemory"]
+    assert answer == {"updatedEntries": 1, "results": [{"status": "CREATED"}], "errors": []}
+    assert untouched(house)
+
+
+def untouched(house: House) -> bool:
+    """Whether the first tenant's memories are as they were made."""
+    nodes = house.ask(
+        "{ memories { totalCount nodes"
+        " { version ... on WorkingMemory { content } ... on LongTermMemory { memory } } } }",
+        "ada",
+        READ,
+    )["data"]["memories"]
+    assert nodes["totalCount"] == 3
+    said = {node.get("content") or node.get("memory") for node in nodes["nodes"]}
+    return said == {MARK, None} and {node["version"] for node in nodes["nodes"]} == {1}
