@@ -32,7 +32,7 @@ class MemoryFilter:
     )
     container_id: strawberry.ID | None = strawberry.field(description="Only what lies in this container.")
     session_id: strawberry.ID | None = strawberry.field(
-        description="Only the entries of this session; for HISTORY, only the records of such entries."
+        description="Only the entries of this session; for HISTORY, the records of the session and of its entries."
     )
 
 

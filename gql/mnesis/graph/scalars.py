@@ -23,9 +23,7 @@ JSONObject = NewType("JSONObject", dict[str, Any])
 JSON = NewType("JSON", object)
 Base64 = NewType("Base64", bytes)
 
-_RFC3339 = re.compile(
-    r"(\d{4}-\d{2}-\d{2})[Tt](\d{2}:\d{2}:\d{2})(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", flags=re.ASCII
-)
+_RFC3339 = re.compile(r"(\d{4}-\d{2}-\d{2})[Tt](\d{2}:\d{2}:\d{2})(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", flags=re.ASCII)
 _TIME_RULE = "is not an RFC 3339 time with an offset, such as 2026-01-31T12:00:00.000Z"
 
 
@@ -46,11 +44,6 @@ def instant_from(text: object) -> datetime | Unreadable:
 
 def instant_text(moment: datetime) -> str:
     """RFC 3339 in UTC with microseconds."""
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z" if moment.year >= 1000 else _early(moment)
-
-
-def _early(moment: datetime) -> str:
-    # strftime writes years before 1000 with fewer than four digits.
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
