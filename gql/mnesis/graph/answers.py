@@ -58,20 +58,18 @@ def only_fields(outcome: BatchOutcome, place: Callable[[Path], list[str]]) -> di
     }
 
 
-def item_results(
-    made: type[R], outcome: BatchOutcome, ids: Sequence[str | None], errors: list[list[UserError]]
-) -> list[R]:
-    """One row per item. ``ids`` are those that the request named."""
+def item_results(made: type[R], outcome: BatchOutcome, errors: list[list[UserError]]) -> list[R]:
+    """One row per item."""
     return [
         made(
             index=index,
-            id=_id(each.id or named),
+            id=_id(each.id),
             status=each.status,
             version=each.version,
             errors=errors[index],
             outcome=each,
         )
-        for index, (each, named) in enumerate(zip(outcome.outcomes, ids, strict=True))
+        for index, each in enumerate(outcome.outcomes)
     ]
 
 

@@ -72,10 +72,8 @@ def entry_of(given: ContextEntryInput) -> ContextEntry:
 
 def _member(given: Any) -> tuple[str, Any]:
     """The one member of a one-of input; GraphQL has seen to it that there is exactly one."""
-    for field in fields(given):
-        if (member := getattr(given, field.name)) is not None:
-            return field.name, member.value
-    raise AssertionError("A one-of input has one member.")
+    members = ((field.name, getattr(given, field.name)) for field in fields(given))
+    return next((name, member.value) for name, member in members if member is not None)
 
 
 def _changes(memory_type: MemoryType, patch: Any, object_mode: ObjectMode = ObjectMode.REPLACE) -> Changes:

@@ -17,7 +17,7 @@ class CursorKind(StrEnum):
     HISTORY = "h"
 
 
-_PLACE = re.compile(r"([mreh]):(-?[0-9]{1,19}):([0-9]{1,19})\Z")
+_PLACE = re.compile(r"[mreh]:(-?[0-9]{1,19}):([0-9]{1,19})\Z")
 _BEYOND = 2**63
 
 
@@ -33,9 +33,10 @@ def read_cursor(kind: CursorKind, text: str) -> Cursor | None:
     except (binascii.Error, ValueError):
         return None
     found = _PLACE.match(plain)
-    if found is None or found[1] != kind:
+    if found is None:
         return None
-    cursor = Cursor(value=int(found[2]), tie=int(found[3]))
+    cursor = Cursor(value=int(found[1]), tie=int(found[2]))
+    # Written again it must be the same text, which also tells cursors of other orders and other spellings apart.
     if max(abs(cursor.value), cursor.tie) >= _BEYOND or cursor_text(kind, cursor) != text:
         return None
     return cursor

@@ -4,7 +4,6 @@ from typing import Any
 
 from graphql import (
     BooleanValueNode,
-    EnumValueNode,
     FloatValueNode,
     GraphQLError,
     IntValueNode,
@@ -45,10 +44,9 @@ def json_from_literal(node: ValueNode, variables: dict[str, Any] | None = None) 
             return _object(node, variables)
         case VariableNode():
             return _variable(node, variables)
-        case EnumValueNode():
-            raise GraphQLError(f"A JSON value cannot hold the enum value {node.value}; write it as a string.", node)
         case _:
-            raise GraphQLError("This is no JSON value.", node)
+            # Only a bare word is left, which GraphQL takes for an enum value.
+            raise GraphQLError("A JSON value cannot hold a bare word; write it as a string.", node)
 
 
 def _object(node: ObjectValueNode, variables: dict[str, Any] | None) -> dict[str, Any]:

@@ -1,10 +1,7 @@
 """Lists of memories of any kind: what can be asked for, and how it is found."""
 
-from collections.abc import Iterable
-
 import strawberry
 
-from mnesis.domain.ids import is_id
 from mnesis.domain.memory_types import MemoryType
 from mnesis.graph.connections import Connection
 from mnesis.graph.context import Context
@@ -53,42 +50,20 @@ async def listed(
         raise refused_argument("filter", "HISTORY cannot be listed together with other types.")
     kind = CursorKind.RECORDS if history else CursorKind.MEMORIES
     page = page_request(kind, context.memories.limits.page_nodes, first=first, after=after, last=last, before=before)
+    ids = frozenset(map(str, wanted.ids)) if wanted.ids is not None else None
     memories, caller = context.memories, context.caller
     if history:
-        record_query = _record_query(wanted)
+        record_query = RecordQuery(memory_ids=ids, container_id=wanted.container_id, session_id=wanted.session_id)
         return MemoryConnection(
             kind=kind,
             page=await memories.list_records(caller, record_query, page),
             present=HistoryMemory.of,
             count=lambda: memories.count_records(caller, record_query),
         )
-    query = _memory_query(wanted, types)
+    query = MemoryQuery(types=types, ids=ids, container_id=wanted.container_id, session_id=wanted.session_id)
     return MemoryConnection(
         kind=kind,
         page=await memories.list_memories(caller, query, page),
         present=shown,
         count=lambda: memories.count_memories(caller, query),
     )
-
-
-def _memory_query(wanted: MemoryFilter, types: frozenset[MemoryType] | None) -> MemoryQuery:
-    if _names_nothing(wanted):
-        return MemoryQuery(ids=frozenset())
-    return MemoryQuery(
-        types=types, ids=_ids(wanted.ids), container_id=wanted.container_id, session_id=wanted.session_id
-    )
-
-
-def _record_query(wanted: MemoryFilter) -> RecordQuery:
-    if _names_nothing(wanted):
-        return RecordQuery(memory_ids=frozenset())
-    return RecordQuery(memory_ids=_ids(wanted.ids), container_id=wanted.container_id, session_id=wanted.session_id)
-
-
-def _ids(ids: Iterable[str] | None) -> frozenset[str] | None:
-    return frozenset(filter(is_id, ids)) if ids is not None else None
-
-
-def _names_nothing(wanted: MemoryFilter) -> bool:
-    """Whether an id is asked for that nothing can have. No database is asked: some cannot even read such a text."""
-    return any(each is not None and not is_id(each) for each in (wanted.container_id, wanted.session_id))

@@ -8,7 +8,7 @@ from strawberry.dataloader import DataLoader
 
 from mnesis.domain.caller import Caller
 from mnesis.domain.history import HistoryRecord
-from mnesis.domain.ids import RecordId, is_id
+from mnesis.domain.ids import RecordId
 from mnesis.domain.memory import Memory
 from mnesis.usecases.memories import Memories
 from mnesis.usecases.ports import Container, Page, PageRequest
@@ -19,15 +19,15 @@ PageKey: TypeAlias = tuple[PageRequest, str]
 
 
 class Loaders:
-    """One for each kind of look-up, for one request. What cannot be an id is looked up nowhere and is not there."""
+    """One for each kind of look-up, for one request."""
 
     def __init__(self, memories: Memories, caller: Caller) -> None:
         async def by_id(ids: list[str]) -> list[Memory | None]:
-            found = await memories.memories(caller, _possible(ids))
+            found = await memories.memories(caller, ids)
             return [found.get(each) for each in ids]
 
         async def container_by_id(ids: list[str]) -> list[Container | None]:
-            found = await memories.containers(caller, _possible(ids))
+            found = await memories.containers(caller, ids)
             return [found.get(each) for each in ids]
 
         async def record_by_id(ids: list[RecordId]) -> list[HistoryRecord | None]:
@@ -65,10 +65,6 @@ class Loaders:
         self.history_counts.clear_all()
         self.entries.clear_all()
         self.histories.clear_all()
-
-
-def _possible(ids: list[str]) -> list[str]:
-    return [each for each in ids if is_id(each)]
 
 
 async def _pages(

@@ -133,7 +133,7 @@ class Mutation:
             outcome, lambda index, path: in_update(path, updates[index].member, "input", "items", str(index))
         )
         return UpdateMemoriesPayload(
-            results=item_results(UpdateMemoriesResult, outcome, [item.id for item in request.items], errors),
+            results=item_results(UpdateMemoriesResult, outcome, errors),
             **payload_fields(outcome, request_errors(outcome.refusals, "input"), errors),
         )
 
@@ -184,7 +184,7 @@ class Mutation:
             lambda index, path: in_creation(path, creations[index].member, ["input", "items", str(index)], ["input"]),
         )
         return CreateMemoriesPayload(
-            results=item_results(CreateMemoriesResult, outcome, [item.id for item in request.items], errors),
+            results=item_results(CreateMemoriesResult, outcome, errors),
             **payload_fields(outcome, request_errors(outcome.refusals, "input"), errors),
         )
 

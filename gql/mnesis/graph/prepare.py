@@ -123,6 +123,4 @@ def _operation(document: DocumentNode, name: str | None) -> OperationDefinitionN
         if name is not None:
             message = f"The document holds no operation named {quoted(name)}."
         raise NotPrepared((request_error(message, argument="operationName"),))
-    if operation.operation is OperationType.SUBSCRIPTION:
-        raise NotPrepared((request_error("Subscriptions are not served.", VALIDATION_FAILED),))
     return operation
