@@ -1,15 +1,18 @@
 """Earlier versions read from and restored in a database: right, and at the cost of their distance."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from mnesis.domain.memory import Memory
 from mnesis.domain.memory_types import MemoryType
 from mnesis.domain.time_travel import NotKept
-from mnesis.storage.reader import Reader
+from mnesis.storage.reader import Ask, Reader, Rows
+from mnesis.storage.visibility import VisibleStatement
 from mnesis.usecases.memories import Memories
 from mnesis.usecases.ports import PastMemory
 from mnesis.usecases.requests import DeleteMemory, RestoreMemory
@@ -149,17 +152,17 @@ async def _rows_read(reader: Reader, memory: Memory, version: int) -> int:
     """How many records one look at a version reads."""
     counted = 0
 
-    def count(ask):  # type: ignore[no-untyped-def]  # The reader's own way of asking.
-        def counting(statement, parameters):  # type: ignore[no-untyped-def]  # Likewise.
+    def counting(ask: Ask) -> Ask:
+        def ask_and_count(statement: VisibleStatement, parameters: Mapping[str, Any]) -> Rows:
             nonlocal counted
             rows = ask(statement, parameters)
             counted += len(rows) if statement is reader._statements.versions else 0
             return rows
 
-        return counting
+        return ask_and_count
 
     common = {"tenant": ANN.tenant, "memory": memory.id}
-    past = await reader._hop(lambda ask: reader._past_memory(count(ask), common, version, None))
+    past = await reader._hop(lambda ask: reader._past_memory(counting(ask), common, version, None))
     assert past is not None
     assert past.memory.version == version
     return counted
