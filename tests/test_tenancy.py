@@ -55,6 +55,13 @@ QUERIES = {
     "viewer": Way(document="{{ viewer {{ tenant }} }}", not_there={"tenant": "babbage"}, scope=READ),
 }
 MORE_QUERIES = (
+    Way(document='{{ node(id: "{fact}@1") {{ id }} }}', not_there=None, scope=READ),
+    Way(document='{{ memory(type: LONG_TERM, id: "{fact}", version: 1) {{ id }} }}', not_there=None, scope=READ),
+    Way(
+        document='{{ memory(type: LONG_TERM, id: "{fact}", at: "2999-01-01T00:00:00Z") {{ id }} }}',
+        not_there=None,
+        scope=READ,
+    ),
     Way(document='{{ node(id: "{record}") {{ id }} }}', not_there=None, scope=READ),
     Way(document='{{ node(id: "{session}") {{ id }} }}', not_there=None, scope=READ),
     Way(document='{{ memory(type: HISTORY, id: "{record}") {{ id }} }}', not_there=None, scope=READ),
@@ -105,6 +112,11 @@ MUTATIONS = {
     "createMemories": Way(
         document='mutation {{ createMemories(input: {{items: [{{working: {{sessionId: "{session}", content: "x"}}}}]}})'
         f" {{{{ {ERRORS} }}}} }}}}",
+        not_there=NOT_FOUND,
+        scope=WRITE,
+    ),
+    "restoreMemory": Way(
+        document=f'mutation {{{{ restoreMemory(type: LONG_TERM, id: "{{fact}}", version: 1) {{{{ {ERRORS} }}}} }}}}',
         not_there=NOT_FOUND,
         scope=WRITE,
     ),

@@ -15,6 +15,7 @@ from mnesis.domain.commands import (
     Idempotency,
     Outcome,
     Rejected,
+    Restore,
     SessionClaim,
     Update,
 )
@@ -86,6 +87,8 @@ class Workbench:
     def decide(self, batch: Batch) -> BatchOutcome:
         """Decides a batch as it is."""
         self.now += SECOND
+        if any(isinstance(command, Restore) for command in batch.commands):
+            self.space.keep_history(self.records)
         change = next(self._changes)
         self.decision = decide(batch, self.space, change=change, now=self.now, limits=self.limits, new_id=self.new_id)
         self.records += self.decision.records
@@ -104,7 +107,7 @@ class Workbench:
     def _judged(self, command: Asked) -> Asked:
         if isinstance(command, Rejected) or not (faults := command_faults(command, self.limits)):
             return command
-        named = None if isinstance(command, Update | Delete) else command.entry_id
+        named = None if isinstance(command, Update | Delete | Restore) else command.entry_id
         return Rejected(refusals=faults, entry_id=named)
 
 
@@ -138,6 +141,11 @@ def merge(memory: Memory, /, **given: Any) -> Update:
 def delete(memory: Memory, /, *, if_version: int | None = None) -> Delete:
     """Deletes a memory."""
     return Delete(memory_type=memory.type, id=memory.id, if_version=if_version)
+
+
+def restore(memory: Memory, version: int, /, *, if_version: int | None = None) -> Restore:
+    """Makes an earlier version of a memory current again."""
+    return Restore(memory_type=memory.type, id=memory.id, version=version, if_version=if_version)
 
 
 def entry(key: str | None = None, content: str | None = None, **given: Any) -> ContextEntry:

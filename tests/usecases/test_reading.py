@@ -23,6 +23,7 @@ ANN = Caller(tenant="acme", subject="ann", scopes=frozenset({Scope.READ}))
 PAGE = PageRequest(size=10)
 QUESTIONS: dict[str, Callable[[Memories, Caller], Awaitable[Any]]] = {
     "memories": lambda memories, caller: memories.memories(caller, ["s1"]),
+    "past_memory": lambda memories, caller: memories.past_memory(caller, "s1", version=1),
     "records": lambda memories, caller: memories.records(caller, [RecordId("s1", 1)]),
     "containers": lambda memories, caller: memories.containers(caller, ["default"]),
     "list_memories": lambda memories, caller: memories.list_memories(caller, MemoryQuery(), PAGE),
@@ -63,6 +64,10 @@ async def test_every_scope_includes_reading(memories: Memories, question: str, s
 
 async def test_each_question_is_answered_from_the_store(memories: Memories) -> None:
     session = (await memories.memories(ANN, ["s1", "nobody"]))["s1"]
+    past = await memories.past_memory(ANN, "s1", version=1)
+    assert past is not None
+    assert (past.memory, past.is_current) == (session, True)
+    assert await memories.past_memory(ANN, "\0", version=1) is None
     [record] = (await memories.records(ANN, [RecordId("s1", 1), RecordId("s1", 2)])).values()
     assert (record.id, record.created_at) == ("s1~1", session.updated_at)
     assert (await memories.containers(ANN, ["default"]))["default"].name == "default"

@@ -78,7 +78,18 @@ class Delete:
     if_version: int | None = None
 
 
-Command: TypeAlias = Create | Update | PutEntry | Delete
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restore:
+    """Makes an earlier version current again, as a new one; undeletes. A session brings back the entries that
+    were deleted together with it."""
+
+    memory_type: MemoryType
+    id: str
+    version: int
+    if_version: int | None = None
+
+
+Command: TypeAlias = Create | Update | PutEntry | Delete | Restore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +181,7 @@ class BatchOutcome:
 
     ``refusals`` are those of the request as a whole. ``session`` is the claimed session after the batch, with
     ``session_version``; both are None where the batch claims none or was refused. ``cascaded`` counts entries
-    that were deleted together with their session, by the command's index.
+    that were deleted or restored together with their session, by the command's index.
     """
 
     outcomes: tuple[Outcome, ...]

@@ -18,6 +18,7 @@ from mnesis.domain.commands import (
     Outcome,
     PutEntry,
     Rejected,
+    Restore,
     SessionClaim,
     Update,
 )
@@ -28,12 +29,14 @@ from mnesis.domain.memory_types import HistoryAction, MemoryType, WriteMode, Wri
 from mnesis.domain.refusals import (
     AlreadyExists,
     IdempotencyConflict,
+    InvalidInput,
     MemoryTypeMismatch,
     NotFound,
     Refusal,
     VersionConflict,
 )
 from mnesis.domain.revise import Moment, Revision, Unchanged, Verdict
+from mnesis.domain.time_travel import NotKept, as_of
 from mnesis.domain.workspace import Workspace
 
 ARRIVALS_PER_CHANGE = 2**20
@@ -43,6 +46,7 @@ _STATUS = {
     HistoryAction.CREATE: WriteStatus.CREATED,
     HistoryAction.UPDATE: WriteStatus.UPDATED,
     HistoryAction.DELETE: WriteStatus.DELETED,
+    HistoryAction.RESTORE: WriteStatus.UPDATED,
 }
 
 
@@ -91,6 +95,7 @@ class _Course:
     def accept(self, revision: Revision) -> Memory:
         """Takes a revision over; later commands see it."""
         position = len(self.pending)
+        before = self.space.get(revision.memory.id)
         memory = replace(revision.memory, change=self.change)
         if revision.action is HistoryAction.CREATE:
             memory = replace(memory, arrival=self.change * ARRIVALS_PER_CHANGE + position)
@@ -104,6 +109,8 @@ class _Course:
                     tally.created += 1
                 case HistoryAction.DELETE:
                     tally.deleted += 1
+                case HistoryAction.RESTORE if before is not None and before.deleted:
+                    tally.created += 1
                 case _:
                     tally.updated += 1
         return memory
@@ -141,13 +148,15 @@ def decide(
         return Decision(outcome=BatchOutcome(outcomes=outcomes))
     _raise_sessions(course)
     workspace.merge(course.space)
+    records = _records(batch, course)
+    workspace.add_history(records)
     answer = _answer(batch, outcomes, course)
     if key is not None:
         workspace.answers[batch.actor, key.key] = (key.fingerprint, _to_repeat(answer))
     return Decision(
         outcome=answer,
         memories=tuple(course.pending[position].memory for position in course.latest.values()),
-        records=_records(batch, course),
+        records=records,
         remembered=True,
     )
 
@@ -198,7 +207,21 @@ def _run(index: int, command: Command | Rejected, course: _Course) -> Outcome:
         for entry in entries:
             course.accept(revise.tombstone(entry, course.moment))
         course.cascaded[index] = len(entries)
+    if verdict.action is HistoryAction.RESTORE and verdict.memory.type is MemoryType.SESSION:
+        return _outcome(_STATUS[verdict.action], _restored_session(index, verdict, course))
     return _outcome(_STATUS[verdict.action], course.accept(verdict))
+
+
+def _restored_session(index: int, verdict: Revision, course: _Course) -> Memory:
+    """Takes a session back and, where it had been deleted, the entries that went with it."""
+    gone = course.space.get(verdict.memory.id)
+    assert gone is not None  # It was found to be restorable.
+    entries = list(course.space.entries_deleted_by(gone.id, gone.change)) if gone.deleted else []
+    session = course.accept(verdict)
+    for entry in entries:
+        course.accept(revise.undeleted(entry, course.moment))
+    course.cascaded[index] = len(entries)
+    return session
 
 
 def _verdict(command: Command, course: _Course) -> Verdict:
@@ -210,6 +233,8 @@ def _verdict(command: Command, course: _Course) -> Verdict:
             return revise.delete(space.get(command.id), command, moment)
         case PutEntry():
             return _put_entry(command, course)
+        case Restore():
+            return _restore(command, course)
         case _:
             return _create(command, course)
 
@@ -221,6 +246,19 @@ def _put_entry(command: PutEntry, course: _Course) -> Verdict:
         return revise.put_entry(None, session, command, course.moment)
     stored = course.space.entry(command.session_id, command.entry_id)
     return revise.put_entry(stored, session, command, course.moment)
+
+
+def _restore(command: Restore, course: _Course) -> Verdict:
+    space = course.space
+    stored = space.get(command.id)
+    if (refusals := revise.restorable(stored, command)) or stored is None:
+        return refusals
+    try:
+        past = as_of(stored, command.version, space.history(stored.id))
+    except NotKept as not_kept:
+        return (InvalidInput(path=("version",), text=str(not_kept)),)
+    session = space.get(stored.session_id) if stored.session_id is not None else None
+    return revise.restore(stored, session, past, course.moment)
 
 
 def _create(command: Create, course: _Course) -> Verdict:
@@ -326,6 +364,6 @@ def _unwritten(status: WriteStatus, command: Command | Rejected, refusals: tuple
     return Outcome(
         status=status,
         id=None if isinstance(command, PutEntry) else command.id,
-        entry_id=None if isinstance(command, Update | Delete) else command.entry_id,
+        entry_id=None if isinstance(command, Update | Delete | Restore) else command.entry_id,
         refusals=refusals,
     )

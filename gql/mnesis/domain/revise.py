@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
-from mnesis.domain.commands import Changes, Create, Delete, PutEntry, Update
+from mnesis.domain.commands import Changes, Create, Delete, PutEntry, Restore, Update
 from mnesis.domain.fields import FieldValue, Values
 from mnesis.domain.history import FieldChange, creation_changes, field_change, field_changes
 from mnesis.domain.json_values import json_bytes, merge_patch
@@ -23,6 +23,7 @@ from mnesis.domain.refusals import (
     NotFound,
     Refusal,
     VersionConflict,
+    quoted,
 )
 from mnesis.domain.validation import too_many_messages
 from mnesis.domain.working import DEFAULT_ROLE
@@ -107,6 +108,54 @@ def delete(stored: Memory | None, command: Delete, moment: Moment) -> Verdict:
 def tombstone(stored: Memory, moment: Moment) -> Revision:
     """The deleted next version of a live memory."""
     return Revision(memory=replace(_next(stored, moment), deleted=True), action=HistoryAction.DELETE, changes=())
+
+
+def restore(stored: Memory, session: Memory | None, past: Memory, moment: Moment) -> Verdict:
+    """Makes the values of a past version current again. ``session`` is that of an entry.
+
+    Container, namespace and keys stay as they are now. See `restorable` for what comes first.
+    """
+    if session is not None and session.deleted:
+        text = f"The session {quoted(session.id)} is deleted; restore it first."
+        return (InvalidInput(path=("id",), text=text),)
+    if past.deleted:
+        text = f"Version {past.version} is a deletion; restore the version before it."
+        return (InvalidInput(path=("version",), text=text),)
+    differences = field_changes(stored.values, past.values)
+    fields = FIELDS[stored.type]
+    content = any(fields[change.field].content for change in differences)
+    if (moved := field_change("created_at", stored.created_at, past.created_at)) is not None:
+        differences.append(moved)
+    if not differences and not stored.deleted:
+        return Unchanged(memory=stored)
+    following = _next(stored, moment)
+    memory = replace(
+        following,
+        created_at=past.created_at,
+        content_updated_at=following.updated_at if content else stored.content_updated_at,
+        deleted=False,
+        values=past.values,
+    )
+    return Revision(memory=memory, action=HistoryAction.RESTORE, changes=tuple(differences))
+
+
+def restorable(stored: Memory | None, command: Restore) -> tuple[Refusal, ...]:
+    """Why a memory cannot be restored to a version, whatever that version was."""
+    if stored is None:
+        return (NotFound(path=("id",), kind=NOUNS[command.memory_type], id=command.id),)
+    if stored.type is not command.memory_type:
+        return (MemoryTypeMismatch(path=("type",), requested=command.memory_type, actual=stored.type),)
+    if command.if_version is not None and command.if_version != stored.version:
+        return (_conflict(stored, command.if_version),)
+    if command.version > stored.version:
+        text = f"There is no version {command.version}; the newest is {stored.version}."
+        return (InvalidInput(path=("version",), text=text),)
+    return ()
+
+
+def undeleted(entry: Memory, moment: Moment) -> Revision:
+    """An entry that comes back with its session."""
+    return Revision(memory=replace(_next(entry, moment), deleted=False), action=HistoryAction.RESTORE, changes=())
 
 
 def touched(session: Memory, moment: Moment) -> Memory:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from mnesis.domain.commands import Changes, Command, Create, PutEntry, SessionClaim, Update
+from mnesis.domain.commands import Changes, Command, Create, PutEntry, Restore, SessionClaim, Update
 from mnesis.domain.fields import ROLE_CHARACTERS, Field, FieldKind, FieldValue, Message, Unreadable
 from mnesis.domain.ids import CHOSEN_ID_RULE, ID_CHARACTERS, is_id
 from mnesis.domain.json_values import JsonFault, JsonObject, check_object, text_fault
@@ -36,6 +36,7 @@ def command_faults(command: Command, limits: Limits) -> tuple[Refusal, ...]:
             return (
                 *_unknown(command.id, ("id",), NOUNS[command.memory_type]),
                 *_version_faults(command.if_version),
+                *(_restored_version_faults(command.version) if isinstance(command, Restore) else ()),
             )
 
 
@@ -183,6 +184,11 @@ def _unknown(text: str, path: tuple[str, ...], kind: str) -> Iterator[Refusal]:
     """What cannot be an id names nothing. No database is asked: some cannot even read such a text."""
     if not is_id(text):
         yield NotFound(path=path, kind=kind, id=text)
+
+
+def _restored_version_faults(version: int) -> Iterator[Refusal]:
+    if version < 1:
+        yield InvalidInput(path=("version",), text="Versions count from 1.")
 
 
 def _version_faults(if_version: int | None) -> Iterator[Refusal]:

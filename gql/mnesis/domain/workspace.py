@@ -1,9 +1,10 @@
 """What a batch sees of the stored memories: those that were loaded, with the results so far laid over them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from mnesis.domain.commands import Batch, BatchOutcome, Create, Delete, PutEntry, Update
+from mnesis.domain.commands import Batch, BatchOutcome, Create, Delete, PutEntry, Restore, Update
+from mnesis.domain.history import HistoryRecord
 from mnesis.domain.ids import is_id
 from mnesis.domain.memory import Memory
 from mnesis.domain.memory_types import MemoryType
@@ -23,6 +24,8 @@ class Needs:
     entries: set[EntryKey] = field(default_factory=set)
     sessions_whole: set[str] = field(default_factory=set)
     containers: set[str] = field(default_factory=set)
+    history_from: dict[str, int] = field(default_factory=dict)
+    """The memories whose history is needed, and from which version on."""
 
     @classmethod
     def of(cls, batches: Iterable[Batch]) -> "Needs":
@@ -33,6 +36,8 @@ class Needs:
         # What cannot be an id names nothing, and may be a text that no database can read.
         for ids in (needs.ids, needs.sessions_whole, needs.containers):
             ids.difference_update([each for each in ids if not is_id(each)])
+        for each in [each for each in needs.history_from if each not in needs.ids]:
+            del needs.history_from[each]
         needs.entries.difference_update([key for key in needs.entries if key[0] not in needs.ids])
         return needs
 
@@ -53,8 +58,17 @@ class Needs:
                         self.sessions_whole.add(command.id)
                 case Create():
                     self._add_creation(command)
+                case Restore():
+                    self._add_restoration(command)
                 case _:
                     pass
+
+    def _add_restoration(self, command: Restore) -> None:
+        self.ids.add(command.id)
+        least = self.history_from.get(command.id, command.version)
+        self.history_from[command.id] = min(least, command.version)
+        if command.memory_type is MemoryType.SESSION:
+            self.sessions_whole.add(command.id)
 
     def _add_creation(self, command: Create) -> None:
         if command.session_id is None:
@@ -83,6 +97,8 @@ class Workspace:
         self.containers: set[str] = below.containers if below is not None else set()
         self.answers: dict[tuple[str, str], tuple[str, BatchOutcome]] = below.answers if below is not None else {}
 
+        self._histories: dict[str, dict[int, HistoryRecord]] = below._histories if below is not None else {}
+
     def put(self, memory: Memory) -> None:
         """Lays a memory over whatever had its id."""
         self._memories[memory.id] = memory
@@ -108,16 +124,37 @@ class Workspace:
             space = space._below
         return None
 
+    def history(self, memory_id: str) -> Mapping[int, HistoryRecord]:
+        """The records of a memory by version, as far back as they are needed and kept."""
+        return self._histories.get(memory_id, {})
+
+    def keep_history(self, records: Iterable[HistoryRecord]) -> None:
+        """Takes over records that were loaded, whose memories then have a history here."""
+        for record in records:
+            self._histories.setdefault(record.memory_id, {})[record.version] = record
+
+    def add_history(self, records: Iterable[HistoryRecord]) -> None:
+        """Takes over new records of the memories that have a history here."""
+        for record in records:
+            if (known := self._histories.get(record.memory_id)) is not None:
+                known[record.version] = record
+
     def live_entries(self, session_id: str) -> Iterator[Memory]:
         """The entries of a session that are not deleted, oldest arrival first."""
+        return (memory for memory in self._entries_of(session_id) if not memory.deleted)
+
+    def entries_deleted_by(self, session_id: str, change: int) -> Iterator[Memory]:
+        """The entries of a session that a change deleted and nothing has touched since, oldest arrival first."""
+        return (memory for memory in self._entries_of(session_id) if memory.deleted and memory.change == change)
+
+    def _entries_of(self, session_id: str) -> list[Memory]:
         ids: dict[str, None] = {}
         space: Workspace | None = self
         while space is not None:
             ids |= space._of_session.get(session_id, {})
             space = space._below
         found = (self.get(memory_id) for memory_id in ids)
-        live = [memory for memory in found if memory is not None and not memory.deleted]
-        return iter(sorted(live, key=lambda memory: memory.arrival))
+        return sorted((memory for memory in found if memory is not None), key=lambda memory: memory.arrival)
 
     def branch(self) -> "Workspace":
         """A workspace on top of this one."""

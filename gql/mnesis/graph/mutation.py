@@ -27,6 +27,7 @@ from mnesis.graph.payloads import (
     CreateMemoriesResult,
     CreateMemoryPayload,
     DeleteMemoryPayload,
+    RestoreMemoryPayload,
     UpdateContextMemoryPayload,
     UpdateMemoriesPayload,
     UpdateMemoriesResult,
@@ -36,6 +37,7 @@ from mnesis.usecases.requests import (
     CreateMemories,
     DeleteMemory,
     MemoryUpdate,
+    RestoreMemory,
     UpdateContextMemory,
     UpdateMemories,
 )
@@ -223,3 +225,31 @@ class Mutation:
             deleted_entries=outcome.cascaded.get(0, 0),
             **payload_fields(outcome, request_errors(outcome.refusals), errors),
         )
+
+    @resolved(
+        "Makes an earlier version of one memory current again, as a new version; undeletes too. A session that was"
+        " deleted comes back with the entries that were deleted with it. Container and namespace stay as they are.",
+        directives=[SEMANTIC_NON_NULL],
+    )
+    async def restore_memory(
+        self,
+        info: Info,
+        memory_type: TypeOfMemory,
+        id: MemoryId,
+        version: Annotated[int, strawberry.argument(description="The version to restore, from 1.")],
+        if_version: IfVersion = strawberry.UNSET,
+        reason: Reason = strawberry.UNSET,
+        idempotency_key: IdempotencyKey = strawberry.UNSET,
+    ) -> RestoreMemoryPayload | None:
+        request = RestoreMemory(
+            memory_type=memory_type,
+            id=id,
+            version=version,
+            if_version=given(if_version),
+            reason=given(reason),
+            idempotency_key=given(idempotency_key),
+        )
+        context = info.context
+        outcome = await context.memories.restore_memory(context.caller, request)
+        context.loaders.forget()
+        return RestoreMemoryPayload(restored_entries=outcome.cascaded.get(0, 0), **only_fields(outcome, argument))

@@ -79,6 +79,13 @@ class DeleteMemoryPayload(WritePayload):
     deleted_entries: int = strawberry.field(description="How many entries were deleted together with their session.")
 
 
+@strawberry.type(description="The answer of `restoreMemory`.")
+class RestoreMemoryPayload(WrittenMemory, WritePayload):
+    restored_entries: int = strawberry.field(
+        description="How many entries came back together with their session, which had been deleted with it."
+    )
+
+
 @strawberry.type(description="What became of one item of a request.")
 class ItemResult(WrittenMemory):
     index: int = strawberry.field(description="The place of the item in the request, from 0.")

@@ -2,6 +2,9 @@
 
 from collections.abc import Callable
 
+import strawberry
+
+from mnesis.domain.ids import PastId
 from mnesis.domain.memory import Memory as StoredMemory
 from mnesis.domain.memory_types import MemoryType
 from mnesis.graph.loaders import Loaders
@@ -9,6 +12,7 @@ from mnesis.graph.long_term import LongTermMemory
 from mnesis.graph.memory import Memory
 from mnesis.graph.session import SessionMemory
 from mnesis.graph.working import WorkingMemory
+from mnesis.usecases.ports import PastMemory
 
 _SHOWN: dict[MemoryType, Callable[[StoredMemory], Memory]] = {
     MemoryType.SESSION: SessionMemory.of,
@@ -20,6 +24,14 @@ _SHOWN: dict[MemoryType, Callable[[StoredMemory], Memory]] = {
 def shown(stored: StoredMemory) -> Memory:
     """A stored memory as GraphQL shows it."""
     return _SHOWN[stored.type](stored)
+
+
+def shown_as_it_was(past: PastMemory) -> Memory:
+    """A memory at one of its versions; its id names the version too, so that caches keep it apart from the live one."""
+    memory = shown(past.memory)
+    memory.id = strawberry.ID(str(PastId(past.memory.id, past.memory.version)))
+    memory.is_current = past.is_current
+    return memory
 
 
 async def loaded(loaders: Loaders, memory_id: str) -> Memory | None:

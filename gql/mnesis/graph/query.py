@@ -1,22 +1,26 @@
 """Everything that can be queried."""
 
+from datetime import datetime
 from typing import Annotated
 
 import strawberry
 
 from mnesis.domain.caller import Scope
-from mnesis.domain.ids import DEFAULT_CONTAINER, parse_record_id
+from mnesis.domain.fields import Unreadable
+from mnesis.domain.ids import DEFAULT_CONTAINER, parse_past_id, parse_record_id
 from mnesis.domain.memory_types import MemoryType
 from mnesis.domain.refusals import Forbidden, Refused
+from mnesis.domain.time_travel import NotKept
 from mnesis.graph.arguments import After, Before, First, Last, TypeOfMemory, given
 from mnesis.graph.context import Info
 from mnesis.graph.directives import SEMANTIC_NON_NULL
+from mnesis.graph.faults import VERSION_NOT_KEPT, refused_argument
 from mnesis.graph.fields import resolved
 from mnesis.graph.history import HistoryMemory
 from mnesis.graph.listing import MemoryConnection, MemoryFilter, listed
 from mnesis.graph.memory import Memory
 from mnesis.graph.node import MemoryContainer, Node
-from mnesis.graph.present import loaded
+from mnesis.graph.present import loaded, shown_as_it_was
 
 DEFAULT = strawberry.ID(DEFAULT_CONTAINER)
 
@@ -38,25 +42,46 @@ class Query:
     async def node(
         self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="The id.")]
     ) -> Node | None:
-        found = await _record(info, id) if "~" in id else await loaded(info.context.loaders, id)
-        if found is not None or "~" in id:
+        if "~" in id:
+            return await _record(info, id)
+        if (past := parse_past_id(id)) is not None:
+            return await _as_it_was(info, past.memory_id, "id", version=past.version)
+        found = await loaded(info.context.loaders, id)
+        if found is not None:
             return found
         container = await info.context.loaders.containers.load(id)
         return MemoryContainer.of(container) if container is not None else None
 
     @resolved(
-        "The memory that has an id; null where there is none, or one of another type. The id of a history memory"
-        " is the memory's id, `~` and a version."
+        "The memory that has an id, as it is or, with `version` or `at`, as it was; null where there is or was none, or"
+        " one of another type. The id of a history memory is the memory's id, `~` and a version; that of a memory as it"
+        " was is the memory's id, `@` and the version."
     )
     async def memory(
         self,
         info: Info,
         memory_type: TypeOfMemory,
         id: Annotated[strawberry.ID, strawberry.argument(description="The memory's id.")],
+        version: Annotated[
+            int | None,
+            strawberry.argument(
+                description=(
+                    "The version to show, from 1. One that was, but is not kept, is refused with VERSION_NOT_KEPT."
+                )
+            ),
+        ] = strawberry.UNSET,
+        at: Annotated[
+            datetime | None,
+            strawberry.argument(description="The time at which to show it; not together with `version`."),
+        ] = strawberry.UNSET,
     ) -> Memory | None:
-        if memory_type is MemoryType.HISTORY:
+        wanted, moment = given(version), given(at)
+        if wanted is not None or moment is not None:
+            found = await _past(info, memory_type, id, wanted, moment)
+        elif memory_type is MemoryType.HISTORY:
             return await _record(info, id)
-        found = await loaded(info.context.loaders, id)
+        else:
+            found = await loaded(info.context.loaders, id)
         return found if found is not None and found.memory_type is memory_type else None
 
     @resolved(
@@ -99,6 +124,31 @@ class Query:
             raise Refused(Forbidden(required_scope=Scope.READ))
         scopes = [scope.value for scope in Scope if caller.may(scope)]
         return Viewer(tenant=caller.tenant, subject=caller.subject, scopes=scopes)
+
+
+async def _past(
+    info: Info, memory_type: MemoryType, memory_id: str, version: int | None, at: datetime | Unreadable | None
+) -> Memory | None:
+    if memory_type is MemoryType.HISTORY:
+        raise refused_argument("type", "A history memory never changes, so it has no earlier versions.")
+    if version is not None and at is not None:
+        raise refused_argument("at", "Give either version or at, not both.")
+    if version is not None and version < 1:
+        raise refused_argument("version", "Versions count from 1.")
+    if isinstance(at, Unreadable):
+        raise refused_argument("at", f"The time {at.fact}.")
+    return await _as_it_was(info, memory_id, "version" if at is None else "at", version=version, at=at)
+
+
+async def _as_it_was(
+    info: Info, memory_id: str, argument: str, *, version: int | None = None, at: datetime | None = None
+) -> Memory | None:
+    context = info.context
+    try:
+        past = await context.memories.past_memory(context.caller, memory_id, version=version, at=at)
+    except NotKept as not_kept:
+        raise refused_argument(argument, str(not_kept), VERSION_NOT_KEPT) from None
+    return shown_as_it_was(past) if past is not None else None
 
 
 async def _record(info: Info, text: str) -> HistoryMemory | None:

@@ -5,6 +5,7 @@ import logging
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from typing import Any, TypeVar
 
 from mnesis.domain.caller import Caller
@@ -12,6 +13,7 @@ from mnesis.domain.history import HistoryRecord
 from mnesis.domain.ids import DEFAULT_CONTAINER, RecordId
 from mnesis.domain.json_values import text_fault
 from mnesis.domain.memory import Memory
+from mnesis.domain.time_travel import NotKept, as_of
 from mnesis.storage.engines import Connection, Engine
 from mnesis.storage.instants import from_microseconds, to_microseconds
 from mnesis.storage.rows import memory_from, record_from
@@ -23,6 +25,7 @@ from mnesis.usecases.ports import (
     MemoryQuery,
     Page,
     PageRequest,
+    PastMemory,
     RecordQuery,
     StoreFault,
 )
@@ -58,6 +61,39 @@ class Reader:
     async def memories(self, caller: Caller, ids: Collection[str]) -> Mapping[str, Memory]:
         rows = await self._rows(caller, self._statements.memories, {"ids": self._engine.texts(ids)})
         return {memory.id: memory for memory in map(memory_from, rows)}
+
+    async def past_memory(
+        self, caller: Caller, memory_id: str, *, version: int | None = None, at: datetime | None = None
+    ) -> PastMemory | None:
+        common = {**caller_parameters(caller), "memory": memory_id}
+        return await self._hop(lambda ask: self._past_memory(ask, common, version, at))
+
+    def _past_memory(
+        self, ask: Ask, common: dict[str, Any], version: int | None, at: datetime | None
+    ) -> PastMemory | None:
+        rows = ask(self._statements.memory, common)
+        if not rows:
+            return None
+        memory = memory_from(rows[0])
+        if at is not None:
+            version = self._version_at(ask, common, at)
+        if version is None or not 1 <= version <= memory.version:
+            return None
+        # What was committed since the memory was read is not asked for.
+        values = {**common, "least": version, "most": memory.version}
+        records = map(record_from, ask(self._statements.versions, values))
+        past = as_of(memory, version, {record.version: record for record in records})
+        return None if past.deleted else PastMemory(memory=past, is_current=past is memory)
+
+    def _version_at(self, ask: Ask, common: dict[str, Any], at: datetime) -> int | None:
+        """The version that was current at a time; None where there was none. Raises `NotKept`."""
+        found = ask(self._statements.version_at, {**common, "moment": to_microseconds(at)})
+        if found:
+            return int(found[0][0])
+        oldest = ask(self._statements.oldest_version, common)
+        if oldest and oldest[0][0] > 1:
+            raise NotKept(oldest[0][0] - 1)
+        return None
 
     async def records(self, caller: Caller, ids: Collection[RecordId]) -> Mapping[RecordId, HistoryRecord]:
         common = caller_parameters(caller)
@@ -180,6 +216,8 @@ class Reader:
         for last in (False, True):
             try:
                 return question(self._ask)
+            except NotKept:
+                raise
             except Exception as fault:
                 connection = getattr(self._local, "connection", None)
                 # Dropped for a transient fault too: a server that shuts down says so before it hangs up, and a

@@ -55,6 +55,14 @@ class WriteStatements:
         self.containers = compile_visible(
             visible(select(CONTAINER.c.id).where(engine.among(CONTAINER.c.id, "ids"))), engine.dialect
         )
+        self.history_from = compile_visible(
+            visible(
+                select(*HISTORY.columns).where(
+                    engine.among(HISTORY.c.memory_id, "ids"), HISTORY.c.version >= bindparam("least", type_=BigInteger)
+                )
+            ),
+            engine.dialect,
+        )
         self.answers = compile_visible(_answers(engine), engine.dialect)
         self.forget_answers = str(
             IDEMPOTENCY.delete().where(IDEMPOTENCY.c.created_at < bindparam("oldest")).compile(dialect=engine.dialect)
@@ -72,6 +80,28 @@ class ReadStatements:
                 HISTORY.c.memory_id == bindparam("memory"),
                 HISTORY.c.version == bindparam("version", type_=BigInteger),
             )
+        )
+        self.memory = self._compiled(select(*MEMORY.columns).where(MEMORY.c.id == bindparam("memory")))
+        self.versions = self._compiled(
+            select(*HISTORY.columns).where(
+                HISTORY.c.memory_id == bindparam("memory"),
+                HISTORY.c.version.between(bindparam("least", type_=BigInteger), bindparam("most", type_=BigInteger)),
+            )
+        )
+        self.version_at = self._compiled(
+            select(HISTORY.c.version)
+            .where(
+                HISTORY.c.memory_id == bindparam("memory"),
+                HISTORY.c.created_at <= bindparam("moment", type_=BigInteger),
+            )
+            .order_by(HISTORY.c.version.desc())
+            .limit(1)
+        )
+        self.oldest_version = self._compiled(
+            select(HISTORY.c.version)
+            .where(HISTORY.c.memory_id == bindparam("memory"))
+            .order_by(HISTORY.c.version)
+            .limit(1)
         )
         self.containers = self._compiled(select(*CONTAINER.columns).where(engine.among(CONTAINER.c.id, "ids")))
         self.count_entries = self._compiled(

@@ -18,7 +18,7 @@ from mnesis.domain.workspace import Needs, Workspace
 from mnesis.storage.answers import answer_from, answer_text
 from mnesis.storage.engines import DriverCursor, Engine
 from mnesis.storage.instants import to_microseconds
-from mnesis.storage.rows import memory_from, memory_row, record_row
+from mnesis.storage.rows import memory_from, memory_row, record_from, record_row
 from mnesis.storage.statements import WriteStatements
 from mnesis.storage.visibility import TENANT, VisibleStatement
 
@@ -100,6 +100,10 @@ class Transactions:
             loaded += rows(statements.of_sessions, {"ids": texts(needs.sessions_whole)})
         for row in loaded:
             workspace.put(memory_from(row))
+        if needs.history_from:
+            # The least of all is asked for: merged restorations of several memories are rare.
+            values = {"ids": texts(needs.history_from), "least": min(needs.history_from.values())}
+            workspace.keep_history(map(record_from, rows(statements.history_from, values)))
         if needs.containers:
             found = rows(statements.containers, {"ids": texts(needs.containers)})
             workspace.containers.update(row[0] for row in found)

@@ -71,6 +71,14 @@ class RecordQuery:
     session_id: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastMemory:
+    """A memory as it was, and whether it still is so."""
+
+    memory: Memory
+    is_current: bool
+
+
 class Overloaded(Exception):
     """More writes wait than the server is willing to hold; try again later."""
 
@@ -95,6 +103,12 @@ class MemoryReader(Protocol):
 
     async def memories(self, caller: Caller, ids: Collection[str]) -> Mapping[str, Memory]:
         """The memories among these ids."""
+        ...
+
+    async def past_memory(
+        self, caller: Caller, memory_id: str, *, version: int | None = None, at: datetime | None = None
+    ) -> PastMemory | None:
+        """The memory at a version, or at a time; None where there was none. Raises `NotKept`."""
         ...
 
     async def records(self, caller: Caller, ids: Collection[RecordId]) -> Mapping[RecordId, HistoryRecord]:

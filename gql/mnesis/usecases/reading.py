@@ -2,13 +2,22 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from datetime import datetime
 
 from mnesis.domain.caller import Caller, Scope
 from mnesis.domain.history import HistoryRecord
 from mnesis.domain.ids import RecordId, is_id
 from mnesis.domain.memory import Memory
 from mnesis.domain.refusals import Forbidden, Refused
-from mnesis.usecases.ports import Container, MemoryQuery, MemoryReader, Page, PageRequest, RecordQuery
+from mnesis.usecases.ports import (
+    Container,
+    MemoryQuery,
+    MemoryReader,
+    Page,
+    PageRequest,
+    PastMemory,
+    RecordQuery,
+)
 
 
 class ReadableMemories:
@@ -21,6 +30,18 @@ class ReadableMemories:
         """The live memories among these ids."""
         _check(caller)
         return await self._reader.memories(caller, {_readable(each) for each in ids})
+
+    async def past_memory(
+        self, caller: Caller, memory_id: str, *, version: int | None = None, at: datetime | None = None
+    ) -> PastMemory | None:
+        """The memory as it was at a version or at a time; None where there was none.
+
+        Raises `mnesis.domain.time_travel.NotKept` where it was there, but its history is not kept that far back.
+        """
+        _check(caller)
+        if not is_id(memory_id):
+            return None
+        return await self._reader.past_memory(caller, memory_id, version=version, at=at)
 
     async def records(self, caller: Caller, ids: Collection[RecordId]) -> Mapping[RecordId, HistoryRecord]:
         """The history records among these ids."""

@@ -51,6 +51,18 @@ class DeleteMemory:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RestoreMemory:
+    """One memory to bring back to an earlier version, as a new one."""
+
+    memory_type: MemoryType
+    id: str
+    version: int
+    if_version: int | None = None
+    reason: str | None = None
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateContextMemory:
     """The entries of one session to change or to add. ``if_version`` is the session's."""
 

@@ -14,6 +14,7 @@ from mnesis.domain.commands import (
     Idempotency,
     Outcome,
     Rejected,
+    Restore,
     SessionClaim,
     Update,
 )
@@ -35,11 +36,12 @@ from mnesis.usecases.requests import (
     CreateMemories,
     DeleteMemory,
     MemoryUpdate,
+    RestoreMemory,
     UpdateContextMemory,
     UpdateMemories,
 )
 
-_Judged = TypeVar("_Judged", Create, Update, Delete)
+_Judged = TypeVar("_Judged", Create, Update, Delete, Restore)
 
 
 class MemoryWriter:
@@ -71,6 +73,22 @@ class MemoryWriter:
             )
         return await self._apply(caller, request, [command])
 
+    async def restore_memory(self, caller: Caller, request: RestoreMemory) -> BatchOutcome:
+        """Makes an earlier version current again; a deleted session comes back with its entries."""
+        command: Restore | Rejected
+        if request.memory_type is MemoryType.HISTORY:
+            command = _immutable(request.id)
+        else:
+            command = self._judged(
+                Restore(
+                    memory_type=request.memory_type,
+                    id=request.id,
+                    version=request.version,
+                    if_version=request.if_version,
+                )
+            )
+        return await self._apply(caller, request, [command])
+
     async def update_context_memory(self, caller: Caller, request: UpdateContextMemory) -> BatchOutcome:
         """Changes or adds entries of one session; `BatchOutcome.session` is the session afterwards."""
         commands: Sequence[Command | Rejected] = ()
@@ -87,7 +105,7 @@ class MemoryWriter:
     async def _apply(
         self,
         caller: Caller,
-        request: UpdateMemories | CreateMemories | DeleteMemory | UpdateContextMemory,
+        request: UpdateMemories | CreateMemories | DeleteMemory | RestoreMemory | UpdateContextMemory,
         commands: Sequence[Command | Rejected],
         claim: SessionClaim | None = None,
         submitted: int | None = None,
@@ -106,7 +124,7 @@ class MemoryWriter:
         key = request.idempotency_key
         batch = Batch(
             commands=tuple(commands),
-            mode=WriteMode.ATOMIC if isinstance(request, DeleteMemory) else request.mode,
+            mode=WriteMode.ATOMIC if isinstance(request, DeleteMemory | RestoreMemory) else request.mode,
             session=claim,
             idempotency=Idempotency(key=key, fingerprint=fingerprint(request)) if key is not None else None,
             actor=caller.subject,
