@@ -57,9 +57,13 @@ def base64_from(text: object) -> bytes | Unreadable:
     if not isinstance(text, str):
         raise GraphQLError("Base64 takes a string.")
     try:
-        return b64decode(text, validate=True)
+        decoded = b64decode(text, validate=True)
     except (binascii.Error, ValueError):
+        decoded = None
+    # Written again it must be the same text: Python overlooks bits that encode nothing.
+    if decoded is None or base64_text(decoded) != text:
         return Unreadable(fact="is not Base64 (RFC 4648, with padding)")
+    return decoded
 
 
 def object_from(value: object) -> JsonObject:
