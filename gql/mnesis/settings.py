@@ -96,6 +96,13 @@ class Settings(BaseSettings):
     )
     limit_request_bytes: AtLeastOne = Field(default=_DEFAULTS.request_bytes, description="Bytes of one request body.")
     limit_page_nodes: AtLeastOne = Field(default=_DEFAULTS.page_nodes, description="Nodes in one page of a connection.")
+    limit_queued_changes: AtLeastOne = Field(
+        default=_DEFAULTS.queued_changes,
+        description="Changes that wait for a slow subscriber before it is told that it lagged.",
+    )
+    limit_socket_operations: AtLeastOne = Field(
+        default=_DEFAULTS.socket_operations, description="Operations that run at once over one WebSocket."
+    )
 
     @classmethod
     def load(cls, **given: object) -> Self:
@@ -190,6 +197,8 @@ class Settings(BaseSettings):
             json_levels=self.limit_json_levels,
             request_bytes=self.limit_request_bytes,
             page_nodes=self.limit_page_nodes,
+            queued_changes=self.limit_queued_changes,
+            socket_operations=self.limit_socket_operations,
         )
 
 

@@ -67,7 +67,8 @@ WITH (fillfactor='85');
 CREATE TABLE public.tenant (
     id text NOT NULL,
     change bigint NOT NULL,
-    created_at bigint NOT NULL
+    created_at bigint NOT NULL,
+    pruned_change bigint DEFAULT 0 NOT NULL
 );
 ALTER TABLE ONLY public.alembic_version
     ADD CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num);

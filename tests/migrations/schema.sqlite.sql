@@ -80,6 +80,6 @@ CREATE INDEX memory_newest_of_type ON memory (tenant_id, memory_type, created_at
 CREATE TABLE tenant (
 	id TEXT NOT NULL,
 	change BIGINT NOT NULL,
-	created_at BIGINT NOT NULL,
+	created_at BIGINT NOT NULL, pruned_change BIGINT DEFAULT 0 NOT NULL,
 	PRIMARY KEY (id)
 );

@@ -66,7 +66,11 @@ def execute(url: str, *statements: str) -> None:
 
 
 def fill(url: str) -> None:
-    execute(url, "INSERT INTO tenant VALUES ('t', 1, 1)", "INSERT INTO container VALUES ('t', 'default', 'default', 1)")
+    execute(
+        url,
+        "INSERT INTO tenant (id, change, created_at) VALUES ('t', 1, 1)",
+        "INSERT INTO container VALUES ('t', 'default', 'default', 1)",
+    )
 
 
 def test_a_database_is_empty_then_current(empty_database_url: str) -> None:

@@ -1,6 +1,7 @@
 """Who asks: the tenant comes from the credentials, never from an argument."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 
@@ -24,12 +25,14 @@ class Caller:
     """An authenticated caller of one tenant.
 
     ``subject`` is recorded as the actor of what the caller changes. ``scopes`` are the ones granted;
-    ask `may`, which knows that write includes read and admin both.
+    ask `may`, which knows that write includes read and admin both. ``expires_at`` is when the credentials end, None
+    for never; it says nothing of who the caller is.
     """
 
     tenant: str
     subject: str
     scopes: frozenset[Scope] = field(default_factory=frozenset)
+    expires_at: datetime | None = field(default=None, compare=False)
 
     def may(self, scope: Scope) -> bool:
         """Whether a granted scope is, or includes, this one."""

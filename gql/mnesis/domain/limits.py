@@ -26,3 +26,7 @@ class Limits:
     """Bytes of one request body."""
     page_nodes: int = 100
     """Nodes in one page of a connection."""
+    queued_changes: int = 5_000
+    """Changes that wait for a slow subscriber before it is told that it lagged."""
+    socket_operations: int = 100
+    """Operations that run at once over one WebSocket."""

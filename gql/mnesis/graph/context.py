@@ -8,6 +8,7 @@ import strawberry
 from mnesis.domain.caller import Caller
 from mnesis.graph.loaders import Loaders
 from mnesis.usecases.memories import Memories
+from mnesis.usecases.watching import WatchableMemories
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +17,7 @@ class Context:
 
     caller: Caller
     memories: Memories
+    watching: WatchableMemories
     loaders: Loaders
 
 

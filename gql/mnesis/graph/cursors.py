@@ -15,9 +15,10 @@ class CursorKind(StrEnum):
     RECORDS = "r"
     ENTRIES = "e"
     HISTORY = "h"
+    CHANGES = "c"
 
 
-_PLACE = re.compile(r"[mreh]:(-?[0-9]{1,19}):([0-9]{1,19})\Z")
+_PLACE = re.compile(rf"[{''.join(CursorKind)}]:(-?[0-9]{{1,19}}):([0-9]{{1,19}})\Z")
 _BEYOND = 2**63
 
 

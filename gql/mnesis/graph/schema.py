@@ -14,6 +14,7 @@ from mnesis.graph.query import Query
 from mnesis.graph.scalars import SCALARS
 from mnesis.graph.session import SessionMemory
 from mnesis.graph.user_errors import USER_ERRORS
+from mnesis.graph.watching import Subscription
 from mnesis.graph.working import WorkingMemory
 
 
@@ -23,6 +24,7 @@ def schema() -> strawberry.Schema:
     return strawberry.Schema(
         query=Query,
         mutation=Mutation,
+        subscription=Subscription,
         types=[
             SessionMemory,
             WorkingMemory,

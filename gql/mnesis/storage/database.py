@@ -10,12 +10,14 @@ from mnesis.domain.caller import Caller
 from mnesis.domain.commands import Batch, BatchOutcome
 from mnesis.domain.limits import Limits
 from mnesis.storage.engines import Engine
+from mnesis.storage.feed import Feed
 from mnesis.storage.lanes import Lane, QueueBounds
 from mnesis.storage.postgres_engine import PostgresEngine
 from mnesis.storage.reader import Reader
 from mnesis.storage.sqlite_engine import SqliteEngine
 from mnesis.storage.transaction import Transactions
-from mnesis.usecases.ports import MemoryReader, MemoryStore
+from mnesis.storage.wakeups import NoWakeups, PostgresWakeups
+from mnesis.usecases.ports import ChangeFeed, MemoryReader, MemoryStore
 
 SQLITE_PREFIX = "sqlite:///"
 POSTGRESQL_PREFIXES = ("postgresql://", "postgres://")
@@ -47,15 +49,18 @@ class Database:
     def __init__(self, engine: Engine, *, limits: Limits, reader_threads: int) -> None:
         transactions = Transactions(engine, limits, new_id)
         bounds = QueueBounds()
+        wakeups = PostgresWakeups(engine) if isinstance(engine, PostgresEngine) else NoWakeups()
+        self._feed = Feed(engine, wakeups, most_queued=limits.queued_changes)
         self._store = Store(
             [
-                Lane(engine, transactions, bounds, f"mnesis-writer-{number}")
+                Lane(engine, transactions, bounds, f"mnesis-writer-{number}", self._feed.committed)
                 for number in range(engine.most_writer_lanes)
             ]
         )
         self._reader = Reader(engine, threads=reader_threads)
         self.store: MemoryStore = self._store
         self.reader: MemoryReader = self._reader
+        self.feed: ChangeFeed = self._feed
 
     async def check(self) -> None:
         """A cheap round trip; raises `StoreFault` when the database does not answer."""
@@ -65,6 +70,7 @@ class Database:
         """Finishes accepted writes and closes the connections."""
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(None, self._store.close)
+        await self._feed.close()
         await loop.run_in_executor(None, self._reader.close)
 
 

@@ -72,7 +72,16 @@ class InDoubt(StoreFault):
 class Lane:
     """One writing thread with one connection."""
 
-    def __init__(self, engine: Engine, transactions: Transactions, bounds: QueueBounds, name: str) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        transactions: Transactions,
+        bounds: QueueBounds,
+        name: str,
+        committed: Callable[[str], None] = lambda tenant: None,
+    ) -> None:
+        """``committed`` is told whose transaction was committed, in the lane's thread and after the answers."""
+        self._committed_for = committed
         self._engine = engine
         self._transactions = transactions
         self._bounds = bounds
@@ -154,6 +163,7 @@ class Lane:
     def _apply(self, begun: Sequence[Waiting]) -> None:
         try:
             _answer(zip(begun, self._committed(begun), strict=True))
+            self._committed_for(begun[0].tenant)
         except (_Retry, InDoubt) as fault:
             # Alone they would fare no better while the database cannot be reached, or might be written twice.
             log.exception("%d batches could not be written.", len(begun))

@@ -204,6 +204,10 @@ class Reader:
         parameters = {**caller_parameters(caller), **values}
         return await self._hop(lambda ask: ask(statement, parameters))
 
+    async def hop(self, question: Callable[[Ask], T]) -> T:
+        """Puts several statements as one question: one after the other, on one connection."""
+        return await self._hop(question)
+
     async def _hop(self, question: Callable[[Ask], T]) -> T:
         try:
             answer = asyncio.get_running_loop().run_in_executor(self._threads, self._answered, question)

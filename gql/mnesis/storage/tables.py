@@ -20,6 +20,8 @@ class TenantRow(SQLModel, table=True):
     id: str = Field(sa_column=Column(Text, primary_key=True))
     change: int = Field(sa_column=Column(BigInteger, nullable=False))
     created_at: int = Field(sa_column=Column(BigInteger, nullable=False))
+    pruned_change: int = Field(sa_column=Column(BigInteger, nullable=False, server_default=text("0")))
+    """The last change of which history records have aged out; see `pruning`."""
 
 
 class ContainerRow(SQLModel, table=True):

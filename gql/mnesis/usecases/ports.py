@@ -11,6 +11,7 @@ from mnesis.domain.history import HistoryRecord
 from mnesis.domain.ids import RecordId
 from mnesis.domain.memory import Memory
 from mnesis.domain.memory_types import MemoryType
+from mnesis.domain.watching import ChangeFilter
 
 T = TypeVar("T")
 
@@ -153,4 +154,61 @@ class MemoryReader(Protocol):
 
     async def count_histories(self, caller: Caller, memory_ids: Collection[str]) -> Mapping[str, int]:
         """How many records of each of these memories are kept."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)
+class Change:
+    """A committed change, and its place in the tenant's commit order.
+
+    Subscribers of one process are handed the same object. ``batch`` is shared by the changes that were read together.
+    """
+
+    cursor: Cursor
+    record: HistoryRecord
+    batch: "ReadTogether"
+
+
+class ReadTogether:
+    """Stands for one look into the history."""
+
+    __slots__ = ("__weakref__",)
+
+
+class CursorUnknown(Exception):
+    """A place in the commit order that the tenant has not reached."""
+
+
+class CursorExpired(Exception):
+    """Changes after this place are no longer kept, so that nobody can go on from there without a gap."""
+
+
+class ChangesLagged(Exception):
+    """The subscriber took changes too slowly. ``cursor`` is the place of the last one that it was given."""
+
+    def __init__(self, cursor: Cursor) -> None:
+        super().__init__("A subscriber lagged.")
+        self.cursor = cursor
+
+
+class ChangeStream(Protocol):
+    """The changes that one subscriber waits for, in commit order, each once."""
+
+    async def next(self) -> Change:
+        """The next one. Raises `ChangesLagged`, `CursorExpired`, and `StoreFault` when the database failed."""
+        ...
+
+    def close(self) -> None:
+        """Ends the subscription; to be called however it ends."""
+        ...
+
+
+class ChangeFeed(Protocol):
+    """Tells of changes after they were committed, by this process or any other."""
+
+    async def watch(self, caller: Caller, wanted: ChangeFilter, after: Cursor | None) -> ChangeStream:
+        """The changes of the caller's tenant after a place; without one, all that are committed after this returns.
+
+        Raises `CursorUnknown`, `CursorExpired`, `Overloaded` and `StoreFault`.
+        """
         ...

@@ -1,6 +1,7 @@
 """Who asks: bearer tokens (RFC 6750) become a `Caller`, or are refused before any edge runs."""
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import jwt
@@ -101,6 +102,7 @@ class TokenAuthenticator:
             tenant=_name(claims, self._tenant_claim),
             subject=_name(claims, "sub"),
             scopes=_scopes(claims.get("scope")),
+            expires_at=_instant(claims["exp"]),
         )
 
 
@@ -152,6 +154,14 @@ def _name(claims: dict[str, Any], claim: str) -> str:
             f"The token's {claim} claim must be a string of 1 to {NAME_CHARACTERS} printable characters."
         )
     return value
+
+
+def _instant(exp: Any) -> datetime | None:
+    """When a token ends; None for a time beyond the calendar's."""
+    try:
+        return datetime.fromtimestamp(int(exp), UTC)
+    except (OverflowError, ValueError, OSError):
+        return None
 
 
 def _scopes(granted: object) -> frozenset[Scope]:
