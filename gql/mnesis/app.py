@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from starlette.applications import Starlette
-from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.routing import Route, WebSocketRoute
+from starlette.types import Receive, Scope, Send
 
 from mnesis.databases import open_database_of
 from mnesis.graph.endpoint import GraphQLEndpoint
@@ -16,10 +16,12 @@ from mnesis.graph.schema import sdl
 from mnesis.settings import BadSettings, Settings
 from mnesis.storage.database import Database
 from mnesis.usecases.memories import Memories
+from mnesis.usecases.watching import WatchableMemories
 from mnesis.web.assembly import assemble
 from mnesis.web.authentication import Authenticator, LocalAuthenticator, TokenAuthenticator
 from mnesis.web.keys import JwksAddress, JwksFile, KeySource, KeysUnavailable, SharedSecret
 from mnesis.web.routes import public_routes
+from mnesis.web.stopping import told_of_the_end
 
 # Collecting young objects every 700 allocations, as Python does, costs a fifth of the throughput: a request makes
 # thousands of objects and almost none in cycles.
@@ -30,7 +32,7 @@ class _Service:
     """What exists only while the database is open; requests arrive after that and end before it is closed."""
 
     database: Database
-    endpoint: ASGIApp
+    endpoint: GraphQLEndpoint
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self.endpoint(scope, receive, send)
@@ -46,6 +48,7 @@ def create_app(settings: Settings, *, database: Callable[[], Database] | None = 
     for what cannot be served safely.
     """
     service = _Service()
+    callers = authenticator(settings)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -53,6 +56,8 @@ def create_app(settings: Settings, *, database: Callable[[], Database] | None = 
         memories = Memories(store=service.database.store, reader=service.database.reader, limits=settings.limits())
         service.endpoint = GraphQLEndpoint(
             memories,
+            WatchableMemories(service.database.feed),
+            authenticator=callers,
             introspection=settings.playground,
             suggestions=settings.playground,
         )
@@ -61,7 +66,8 @@ def create_app(settings: Settings, *, database: Callable[[], Database] | None = 
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
         try:
-            yield
+            with told_of_the_end(service.endpoint.stop):
+                yield
         finally:
             gc.unfreeze()
             await service.database.close()
@@ -69,9 +75,10 @@ def create_app(settings: Settings, *, database: Callable[[], Database] | None = 
     return assemble(
         [
             Route("/graphql", service, methods=["GET", "POST"]),
+            WebSocketRoute("/graphql", service),
             *public_routes(schema=sdl(), check=service.check, playground=settings.playground),
         ],
-        authenticator=authenticator(settings),
+        authenticator=callers,
         local_only=not settings.is_authenticated,
         cors_origins=settings.cors_origins,
         request_bytes=settings.limit_request_bytes,

@@ -68,6 +68,8 @@ def _config(settings: Settings, app: object) -> uvicorn.Config:
         server_header=False,
         timeout_graceful_shutdown=settings.shutdown_timeout_s,
         ws_max_size=settings.limit_request_bytes,
+        # It would hold the state of a compressor for every socket, and messages are short.
+        ws_per_message_deflate=False,
     )
 
 

@@ -149,7 +149,7 @@ async def test_a_fault_outside_any_field_is_masked_too(memories: Memories, monke
         raise RuntimeError("secret")
 
     client = Client(GraphQLEndpoint(memories), ANN)
-    monkeypatch.setattr(client.endpoint._executor, "execute", fail)
+    monkeypatch.setattr(client.endpoint._operations._executor, "execute", fail)
     response = await client.http.post("/graphql", json={"query": "{ __typename }"})
     assert response.status_code == 500
     assert response.json()["errors"][0]["extensions"]["code"] == "INTERNAL_SERVER_ERROR"

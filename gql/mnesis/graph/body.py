@@ -27,7 +27,7 @@ class Operation:
 
 def operation_from_body(body: bytes) -> Operation:
     """The operation that a JSON body holds. Raises `BadRequest`."""
-    return _operation(_decoded(body))
+    return _operation(decoded(body))
 
 
 def operation_from_url(parameters: QueryParams) -> Operation:
@@ -36,7 +36,7 @@ def operation_from_url(parameters: QueryParams) -> Operation:
     for name in ("variables", "extensions"):
         if text := parameters.get(name):
             try:
-                asked[name] = _decoded(text.encode())
+                asked[name] = decoded(text.encode())
             except (BadRequest, UnicodeEncodeError):
                 raise BadRequest(f"The parameter {name} is not valid JSON.") from None
     return _operation(asked)
@@ -50,7 +50,8 @@ def encoded(answer: object) -> bytes:
         return json.dumps(answer, separators=(",", ":")).encode()
 
 
-def _decoded(body: bytes) -> Any:
+def decoded(body: bytes) -> Any:
+    """What JSON in UTF-8 says. Raises `BadRequest`."""
     if _LONG_NUMBER.search(body) is None:
         try:
             return orjson.loads(body)

@@ -1,35 +1,52 @@
-"""GraphQL over HTTP, as an ASGI application behind the gate of ``web/``."""
+"""GraphQL over HTTP and WebSocket, as an ASGI application behind the gate of ``web/``."""
 
+import asyncio
+from collections.abc import AsyncGenerator
 from typing import Any
 
 from starlette.datastructures import Headers, QueryParams
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mnesis.graph.body import BadRequest, Operation, encoded, operation_from_body, operation_from_url
-from mnesis.graph.context import Context
-from mnesis.graph.execute import Executor
+from mnesis.graph.events import send_events
+from mnesis.graph.execute import NotBegun
 from mnesis.graph.faults import internal_error, request_error
-from mnesis.graph.loaders import Loaders
-from mnesis.graph.media import RESPONSE_JSON, answer_type, is_json
-from mnesis.graph.prepare import Documents, NotPrepared
-from mnesis.graph.schema import schema
+from mnesis.graph.media import EVENTS, JSON, RESPONSE_JSON, answer_type, is_json, takes_events
+from mnesis.graph.operations import Operations
+from mnesis.graph.prepare import NotPrepared, Prepared
+from mnesis.graph.sockets import Sockets
 from mnesis.usecases.memories import Memories
+from mnesis.usecases.watching import NoFeed, WatchableMemories
+from mnesis.web.authentication import Authenticator, LocalAuthenticator
 
 
 class GraphQLEndpoint:
-    """Answers GET and POST. The caller has to stand at ``scope["state"]["caller"]``.
+    """Answers GET and POST, and serves WebSockets.
 
+    The caller of a request has to stand at ``scope["state"]["caller"]``; a socket's is asked of the ``authenticator``.
     ``introspection`` answers questions about the schema; ``suggestions`` says "Did you mean" to wrong names.
     """
 
-    def __init__(self, memories: Memories, *, introspection: bool = True, suggestions: bool = True) -> None:
-        self._memories = memories
-        self._documents = Documents(schema(), introspection=introspection, suggestions=suggestions)
-        self._executor = Executor(schema(), suggestions=suggestions)
+    def __init__(
+        self,
+        memories: Memories,
+        watching: WatchableMemories | None = None,
+        *,
+        authenticator: Authenticator | None = None,
+        introspection: bool = True,
+        suggestions: bool = True,
+    ) -> None:
+        watching = watching or WatchableMemories(NoFeed())
+        self._operations = Operations(memories, watching, introspection=introspection, suggestions=suggestions)
+        self._sockets = Sockets(self._operations, authenticator or LocalAuthenticator())
+        self._stopping = asyncio.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await self._sockets(scope, receive, send)
+            return
         headers = Headers(scope=scope)
         media_type = answer_type(headers.getlist("accept"))
         try:
@@ -38,7 +55,11 @@ class GraphQLEndpoint:
             return
         await response(scope, receive, send)
 
-    async def _response(self, scope: Scope, receive: Receive, headers: Headers, media_type: str) -> Response:
+    def stop(self) -> None:
+        """Ends the event streams, which would keep the server from stopping."""
+        self._stopping.set()
+
+    async def _response(self, scope: Scope, receive: Receive, headers: Headers, media_type: str) -> ASGIApp:
         read_only = scope["method"] == "GET"
         if not read_only and scope["method"] != "POST":
             return _refused(405, "Send a GET or a POST request.", media_type, {"Allow": "GET, POST"})
@@ -51,31 +72,54 @@ class GraphQLEndpoint:
                 operation = operation_from_body(await Request(scope, receive).body())
         except BadRequest as bad:
             return _refused(400, str(bad), media_type)
-        return await self._executed(operation, scope, media_type, read_only=read_only)
+        return await self._executed(operation, scope, headers, media_type, read_only=read_only)
 
-    async def _executed(self, asked: Operation, scope: Scope, media_type: str, *, read_only: bool) -> Response:
+    async def _executed(
+        self, asked: Operation, scope: Scope, headers: Headers, media_type: str, *, read_only: bool
+    ) -> ASGIApp:
         try:
-            prepared = self._documents.prepare(asked.query, asked.name)
+            prepared = self._operations.prepare(asked.query, asked.name)
         except NotPrepared as refused:
-            return _answer({"errors": refused.errors}, media_type)
+            return self._answer({"errors": refused.errors}, media_type)
         if prepared.writes and read_only:
             return _refused(405, "A GET request cannot carry a mutation; send a POST request.", media_type, _POST_ONLY)
-        caller = scope["state"]["caller"]
-        context = Context(caller=caller, memories=self._memories, loaders=Loaders(self._memories, caller))
         try:
-            answer = await self._executor.execute(prepared, asked.variables, context)
+            if prepared.watches:
+                if not takes_events(headers.getlist("accept")):
+                    return _refused(406, _HOW_TO_WATCH, media_type)
+                return await self._watched(prepared, asked, scope)
+            answer = await self._operations.answer(prepared, asked.variables, scope["state"]["caller"])
         except Exception as fault:
             return _response(500, {"errors": [internal_error(fault)]}, media_type)
-        return _answer(answer, media_type)
+        return self._answer(answer, media_type)
+
+    async def _watched(self, prepared: Prepared, asked: Operation, scope: Scope) -> ASGIApp:
+        try:
+            responses = await self._operations.watch(prepared, asked.variables, scope["state"]["caller"])
+        except NotBegun as refused:
+            return self._answer({"errors": refused.errors}, EVENTS)
+        return self._stream(responses)
+
+    def _answer(self, answer: dict[str, Any], media_type: str) -> ASGIApp:
+        """An answer in GraphQL's own terms. Clients that know no media type of its own expect 200 whatever it says."""
+        if media_type == EVENTS:
+            return self._stream(_once(answer))
+        status = 400 if "data" not in answer and media_type == RESPONSE_JSON else 200
+        return _response(status, answer, media_type)
+
+    def _stream(self, responses: AsyncGenerator[bytes, None]) -> ASGIApp:
+        async def respond(_: Scope, receive: Receive, send: Send) -> None:
+            await send_events(responses, receive, send, stopping=self._stopping)
+
+        return respond
 
 
 _POST_ONLY = {"Allow": "POST"}
+_HOW_TO_WATCH = "Subscriptions are served over a WebSocket, or to clients that accept text/event-stream."
 
 
-def _answer(answer: dict[str, Any], media_type: str) -> Response:
-    """An answer in GraphQL's own terms. Clients that know no media type of its own expect 200 whatever it says."""
-    status = 400 if "data" not in answer and media_type == RESPONSE_JSON else 200
-    return _response(status, answer, media_type)
+async def _once(answer: dict[str, Any]) -> AsyncGenerator[bytes, None]:
+    yield encoded(answer)
 
 
 def _refused(status: int, message: str, media_type: str, headers: dict[str, str] | None = None) -> Response:
@@ -86,4 +130,6 @@ def _refused(status: int, message: str, media_type: str, headers: dict[str, str]
 def _response(status: int, content: object, media_type: str, headers: dict[str, str] | None = None) -> Response:
     # What a memory holds is for its caller alone.
     kept = {"Cache-Control": "no-store", **(headers or {})}
-    return Response(encoded(content), status, kept, media_type=f"{media_type}; charset=utf-8")
+    # A refusal of the request as such is no event.
+    shown = JSON if media_type == EVENTS else media_type
+    return Response(encoded(content), status, kept, media_type=f"{shown}; charset=utf-8")

@@ -8,6 +8,16 @@ import strawberry
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+def watched(description: str) -> Callable[[F], F]:
+    """`strawberry.subscription` for a method, with a type that a checker can follow."""
+
+    def make(method: F) -> F:
+        field: F = strawberry.subscription(resolver=method, description=description)
+        return field
+
+    return make
+
+
 def resolved(description: str, *, directives: Iterable[object] = ()) -> Callable[[F], F]:
     """`strawberry.field` for a method, with a type that a checker can follow."""
 

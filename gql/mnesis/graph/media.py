@@ -4,8 +4,9 @@ from collections.abc import Iterable, Iterator
 
 JSON = "application/json"
 RESPONSE_JSON = "application/graphql-response+json"
+EVENTS = "text/event-stream"
 
-_STANDS_FOR = {RESPONSE_JSON: RESPONSE_JSON, JSON: JSON, "application/*": JSON, "*/*": JSON}
+_STANDS_FOR = {RESPONSE_JSON: RESPONSE_JSON, JSON: JSON, "application/*": JSON, "*/*": JSON, EVENTS: EVENTS}
 
 
 def is_json(content_type: str | None) -> bool:
@@ -21,6 +22,11 @@ def answer_type(accept: Iterable[str]) -> str:
         if media_type in _STANDS_FOR and quality > best_quality:
             best, best_quality = _STANDS_FOR[media_type], quality
     return best
+
+
+def takes_events(accept: Iterable[str]) -> bool:
+    """Whether the Accept headers name the one form that more than one answer can have."""
+    return any(media_type == EVENTS and quality > 0 for media_type, quality in _preferences(accept))
 
 
 def _preferences(accept: Iterable[str]) -> Iterator[tuple[str, float]]:

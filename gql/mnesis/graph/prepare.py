@@ -45,6 +45,11 @@ class Prepared:
         """Whether this is a mutation."""
         return self.operation.operation is OperationType.MUTATION
 
+    @property
+    def watches(self) -> bool:
+        """Whether this is a subscription."""
+        return self.operation.operation is OperationType.SUBSCRIPTION
+
 
 class NotPrepared(Exception):
     """The request cannot be executed; ``errors`` are ready to be sent."""

@@ -10,6 +10,7 @@ from mnesis.domain.ids import is_id
 from mnesis.domain.json_values import JsonFault, check_object
 from mnesis.domain.memory_types import HistoryAction, MemoryType
 from mnesis.domain.watching import ChangeFilter
+from mnesis.graph import enums as _enums  # noqa: F401  # It makes the domain's enums known before they are used.
 from mnesis.graph.arguments import given
 from mnesis.graph.context import Context, Info
 from mnesis.graph.cursors import CursorKind, cursor_text, read_cursor
@@ -20,7 +21,7 @@ from mnesis.graph.faults import (
     UNAUTHENTICATED,
     refused_argument,
 )
-from mnesis.graph.fields import resolved
+from mnesis.graph.fields import resolved, watched
 from mnesis.graph.history import HistoryMemory
 from mnesis.graph.memory import Memory
 from mnesis.graph.present import loaded
@@ -62,9 +63,7 @@ class MemoryChangeFilter:
     )
     ids: list[strawberry.ID] | None = strawberry.field(description="Only changes of these memories, at most 1,000.")
     container_id: strawberry.ID | None = strawberry.field(description="Only changes of what lies in this container.")
-    session_id: strawberry.ID | None = strawberry.field(
-        description="Only changes of this session and of its entries."
-    )
+    session_id: strawberry.ID | None = strawberry.field(description="Only changes of this session and of its entries.")
     actions: list[HistoryAction] | None = strawberry.field(description="Only changes of these kinds.")
     namespace: JSONObject | None = strawberry.field(
         description=(
@@ -95,6 +94,11 @@ AfterChange = Annotated[
     )
 )
 class Subscription:
+    @watched(
+        "Every committed change that passes a filter, in the order of the commits, each exactly once. Ends with the"
+        " error SUBSCRIPTION_LAGGED, whose `extensions.cursor` is the last cursor told, when the client takes changes"
+        " too slowly, and with UNAUTHENTICATED when the credentials end; `after` goes on from there."
+    )
     async def memory_changed(
         self, info: Info, filter: Filter = strawberry.UNSET, after: AfterChange = strawberry.UNSET
     ) -> AsyncGenerator[MemoryChange, None]:
@@ -104,15 +108,6 @@ class Subscription:
         except Exception as fault:
             raise _told(fault) from fault
         return Events(changes)  # type: ignore[return-value]  # It is iterated and closed like one; see there.
-
-    memory_changed: AsyncGenerator[MemoryChange, None] = strawberry.subscription(  # type: ignore[no-redef]
-        resolver=memory_changed,
-        description=(
-            "Every committed change that passes a filter, in the order of the commits, each exactly once. Ends with the"
-            " error SUBSCRIPTION_LAGGED, whose `extensions.cursor` is the last cursor told, when the client takes"
-            " changes too slowly, and with UNAUTHENTICATED when the credentials end; `after` goes on from there."
-        ),
-    )
 
 
 class Events:
@@ -150,7 +145,9 @@ def _wanted(context: Context, filter: MemoryChangeFilter | None) -> ChangeFilter
         try:
             check_object(filter.namespace, limits)
         except JsonFault as fault:
-            raise refused_argument("filter", f"namespace{''.join(f'.{key}' for key in fault.path)} {fault.fact}.") from None
+            raise refused_argument(
+                "filter", f"namespace{''.join(f'.{key}' for key in fault.path)} {fault.fact}."
+            ) from None
     return ChangeFilter(
         types=frozenset(filter.types) if filter.types is not None else None,
         # What can be no id is nothing's: no database is asked for it, and it finds nothing.

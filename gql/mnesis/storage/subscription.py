@@ -132,4 +132,3 @@ class Subscription:
             # What was committed before the page was read and is not on it is not wanted.
             self._place = max(self._place, Place(before.newest, AT_THE_END))
         self._join_when_level()
-

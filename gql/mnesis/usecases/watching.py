@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from mnesis.domain.caller import Caller, Scope
 from mnesis.domain.refusals import Forbidden, Refused
 from mnesis.domain.watching import ChangeFilter
-from mnesis.usecases.ports import Change, ChangeFeed, ChangeStream, Cursor
+from mnesis.usecases.ports import Change, ChangeFeed, ChangeStream, Cursor, StoreFault
 
 
 class CredentialsExpired(Exception):
@@ -51,6 +51,13 @@ class WatchableMemories:
             raise Refused(Forbidden(required_scope=Scope.READ))
         time_left_s(caller, self._clock())
         return WatchedChanges(await self._feed.watch(caller, wanted, after), caller, self._clock)
+
+
+class NoFeed:
+    """For a service that watches nothing."""
+
+    async def watch(self, caller: Caller, wanted: ChangeFilter, after: Cursor | None) -> ChangeStream:
+        raise StoreFault("Nothing can be watched here.")
 
 
 def time_left_s(caller: Caller, now: datetime) -> float | None:

@@ -1,0 +1,62 @@
+"""What every transport does with an operation, whatever it arrived in: prepare it, run it, never fail."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+from mnesis.domain.caller import Caller
+from mnesis.graph.body import encoded
+from mnesis.graph.context import Context
+from mnesis.graph.deliveries import Deliveries, Subscribed
+from mnesis.graph.execute import Executor, Source, ended
+from mnesis.graph.loaders import Loaders
+from mnesis.graph.prepare import Documents, Prepared
+from mnesis.graph.schema import schema
+from mnesis.usecases.memories import Memories
+from mnesis.usecases.watching import WatchableMemories
+
+
+class Operations:
+    """Prepares and runs operations on behalf of callers."""
+
+    def __init__(
+        self, memories: Memories, watching: WatchableMemories, *, introspection: bool, suggestions: bool
+    ) -> None:
+        self.limits = memories.limits
+        self._memories = memories
+        self._watching = watching
+        self._documents = Documents(schema(), introspection=introspection, suggestions=suggestions)
+        self._executor = Executor(schema(), suggestions=suggestions)
+        self._deliveries = Deliveries(self._executor, memories, watching)
+
+    def prepare(self, query: str, operation_name: str | None) -> Prepared:
+        """Raises `NotPrepared`."""
+        return self._documents.prepare(query, operation_name)
+
+    async def answer(self, prepared: Prepared, variables: dict[str, Any], caller: Caller) -> dict[str, Any]:
+        """The response to a query or a mutation. What it raises is a fault of the program."""
+        return await self._executor.execute(prepared, variables, self._context(caller))
+
+    async def watch(self, prepared: Prepared, variables: dict[str, Any], caller: Caller) -> AsyncGenerator[bytes, None]:
+        """The responses of a subscription, each as JSON, the last one perhaps an error; it has to be begun and closed.
+
+        When this returns, the subscription stands. Raises `NotBegun`.
+        """
+        source = await self._executor.events(prepared, variables, self._context(caller))
+        responses = self._responses(source, Subscribed(prepared, variables, caller))
+        # Begun here, because a generator that was never begun does not close its source either.
+        await anext(responses)
+        return responses
+
+    async def _responses(self, source: Source, subscribed: Subscribed) -> AsyncGenerator[bytes, None]:
+        async with aclosing(source):
+            yield b""
+            try:
+                async for event in source:
+                    yield await self._deliveries.answer(subscribed, event)
+            except Exception as fault:
+                yield encoded({"errors": [ended(fault)]})
+
+    def _context(self, caller: Caller) -> Context:
+        loaders = Loaders(self._memories, caller)
+        return Context(caller=caller, memories=self._memories, watching=self._watching, loaders=loaders)
