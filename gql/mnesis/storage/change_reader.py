@@ -32,6 +32,12 @@ class Marks(NamedTuple):
     newest: int
     pruned: int
 
+    def cut_off(self, place: Place) -> bool:
+        """Whether some of what comes after a place may be gone. Of a change, either all records are behind a place
+        or it is not known whether those that follow are still there."""
+        at = place.change if place.position == AT_THE_END else place.change - 1
+        return self.pruned > max(at, 0)
+
 
 def weight_bytes(row: Any) -> int:
     """Roughly what the record of a row weighs in memory."""

@@ -79,9 +79,9 @@ class Feed:
         if after is not None:
             if after.value > marks.newest:
                 raise CursorUnknown
-            if after.value <= marks.pruned:
-                raise CursorExpired
             place = Place(after.value, after.tie)
+            if marks.cut_off(place):
+                raise CursorExpired
         feed = self._tenants.get(tenant)
         if feed is None:
             feed = _TenantFeed(tenant, self._reader, Place(marks.newest, AT_THE_END), self._forget)

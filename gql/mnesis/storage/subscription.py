@@ -117,9 +117,8 @@ class Subscription:
 
     async def _catch_up(self) -> None:
         """Reads one page. Nothing else changes this subscription meanwhile: it has not joined."""
-        began = self._place
-        before, rows, after = await self._reader.wanted_changes(self._tenant, began, CATCH_UP_ROWS, self.wanted)
-        if after.pruned > began.change or (after.pruned == began.change and began.position != AT_THE_END):
+        before, rows, after = await self._reader.wanted_changes(self._tenant, self._place, CATCH_UP_ROWS, self.wanted)
+        if after.cut_off(self._place):
             raise CursorExpired
         together = ReadTogether()
         for row in rows:
