@@ -5,13 +5,15 @@ is told what a caller without rights, and one of another tenant, must see of it.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 from starlette.routing import Route, WebSocketRoute
-from starlette.testclient import TestClient
+from starlette.testclient import TestClient, WebSocketTestSession
+from starlette.websockets import WebSocketDisconnect
 
 from mnesis.app import create_app
 from mnesis.domain.caller import Scope
@@ -127,6 +129,16 @@ MUTATIONS = {
     ),
 }
 
+SUBSCRIPTIONS = {
+    "memoryChanged": "subscription {{ memoryChanged {{ record {{ subjectId }} memory {{ id }} }} }}",
+}
+MORE_SUBSCRIPTIONS = (
+    'subscription {{ memoryChanged(filter: {{sessionId: "{session}"}}) {{ record {{ subjectId }} }} }}',
+    'subscription {{ memoryChanged(filter: {{ids: ["{fact}", "{entry}"]}}) {{ record {{ subjectId }} }} }}',
+    'subscription {{ memoryChanged(filter: {{containerId: "default"}}) {{ record {{ subjectId }} }} }}',
+)
+EVERY_SUBSCRIPTION = [*SUBSCRIPTIONS.values(), *MORE_SUBSCRIPTIONS]
+
 
 @dataclass(frozen=True, slots=True)
 class House:
@@ -171,28 +183,42 @@ def fields_of(root: str) -> set[str]:
     return set(schema()._schema.type_map[root].fields)  # type: ignore[attr-defined]  # Root types have fields.
 
 
-def test_every_query_and_mutation_is_walked_here() -> None:
+def test_every_query_mutation_and_subscription_is_walked_here() -> None:
+    assert set(SUBSCRIPTIONS) == fields_of("Subscription")
     assert set(QUERIES) == fields_of("Query")
     assert set(MUTATIONS) == fields_of("Mutation")
 
 
 def test_every_route_asks_a_stranger_for_credentials_unless_it_is_public(house: House) -> None:
     app = house.client.app
-    routes = {route.path: route for route in app.routes}  # type: ignore[attr-defined]  # A Starlette application has them.
-    assert set(routes) > PUBLIC_ROUTES
-    for path, route in routes.items():
-        # Sockets ask in their first message; there is none yet.
+    routes = app.routes  # type: ignore[attr-defined]  # A Starlette application has them.
+    assert {route.path for route in routes} > PUBLIC_ROUTES
+    for route in routes:
+        if isinstance(route, WebSocketRoute):
+            assert route.path not in PUBLIC_ROUTES
+            assert turned_away(house, route.path)
+            continue
         assert isinstance(route, Route)
-        assert not isinstance(route, WebSocketRoute)
         for method in (route.methods or set()) - {"HEAD"}:
-            response = house.client.request(method, path)
-            if path in PUBLIC_ROUTES:
+            response = house.client.request(method, route.path)
+            if route.path in PUBLIC_ROUTES:
                 assert response.status_code in (200, 503)
                 assert MARK not in response.text
             else:
                 assert response.status_code == 401
                 assert response.headers["WWW-Authenticate"].startswith("Bearer")
                 assert response.json()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+
+
+def turned_away(house: House, path: str) -> bool:
+    """Whether a socket is closed that brings no token, or one that does not hold, before anything is answered."""
+    for payload in ({}, {"authorization": "Bearer nonsense"}):
+        with house.client.websocket_connect(path, subprotocols=["graphql-transport-ws"]) as socket:
+            socket.send_json({"type": "connection_init", "payload": payload})
+            with pytest.raises(WebSocketDisconnect) as closed:
+                socket.receive_json()
+        assert closed.value.code == 4403
+    return True
 
 
 @pytest.mark.parametrize("way", [*QUERIES.values(), *MORE_QUERIES, *MUTATIONS.values()], ids=lambda way: way.document)
@@ -227,6 +253,60 @@ def test_for_another_tenant_nothing_is_there(house: House, way: Way) -> None:
     assert list(answer["data"].values()) == [way.not_there]
     assert MARK not in str(answer)
     assert untouched(house)
+
+
+@contextmanager
+def watching(house: House, document: str, tenant: str, *scopes: str) -> Iterator[WebSocketTestSession]:
+    """A socket over which a subscription was asked for, and stands or was refused."""
+    with house.client.websocket_connect("/graphql", subprotocols=["graphql-transport-ws"]) as socket:
+        authorization = f"Bearer {token(tenant, *scopes)}"
+        socket.send_json({"type": "connection_init", "payload": {"authorization": authorization}})
+        assert socket.receive_json() == {"type": "connection_ack"}
+        payload = {"query": document.format(**house.ids)}
+        socket.send_json({"type": "subscribe", "id": "1", "payload": payload})
+        yield socket
+
+
+CHANGE = (
+    'mutation {{ updateContextMemory(input: {{sessionId: "{session}", contents: [{{id: "m1", content: "changed"}}]}})'
+    ' {{ version }} updateMemory(type: LONG_TERM, id: "{fact}", input: {{longTerm: {{pinned: true}}}}) {{ status }} }}'
+)
+
+
+@pytest.mark.parametrize("document", EVERY_SUBSCRIPTION)
+def test_without_the_scope_nothing_is_watched(house: House, document: str) -> None:
+    with watching(house, document, "ada") as socket:
+        message = socket.receive_json()
+        assert message["type"] == "error"
+        assert message["payload"][0]["extensions"] == {"code": "FORBIDDEN", "requiredScope": READ}
+
+
+@pytest.mark.parametrize("document", EVERY_SUBSCRIPTION)
+def test_another_tenant_hears_nothing(house: House, document: str) -> None:
+    with (
+        watching(house, document, "babbage", "memory:admin") as stranger,
+        watching(house, document, "ada", READ) as own,
+    ):
+        for socket in (stranger, own):
+            socket.send_json({"type": "ping"})
+            assert socket.receive_json() == {"type": "pong"}
+        house.ask(house.written_out(Way(document=CHANGE, not_there=None, scope=WRITE)), "ada", WRITE)
+        assert own.receive_json()["type"] == "next"
+        # What the stranger hears first is its own pong: there was nothing before it.
+        stranger.send_json({"type": "ping"})
+        assert stranger.receive_json() == {"type": "pong"}
+
+
+def test_another_tenants_cursor_leads_to_none_of_its_changes(house: House) -> None:
+    document = "subscription {{ memoryChanged {{ cursor }} }}"
+    with watching(house, document, "ada", READ) as own:
+        own.send_json({"type": "ping"})
+        assert own.receive_json() == {"type": "pong"}
+        house.ask(house.written_out(Way(document=CHANGE, not_there=None, scope=WRITE)), "ada", WRITE)
+        cursor = own.receive_json()["payload"]["data"]["memoryChanged"]["cursor"]
+    document = f'subscription {{{{ memoryChanged(after: "{cursor}") {{{{ cursor }}}} }}}}'
+    with watching(house, document, "babbage", "memory:admin") as stranger:
+        assert stranger.receive_json()["payload"][0]["extensions"]["code"] == "CURSOR_INVALID"
 
 
 def test_two_tenants_use_the_same_ids_side_by_side(house: House) -> None:

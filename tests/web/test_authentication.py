@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -379,3 +380,19 @@ def test_without_any_key_nothing_is_said_about_a_token(
     with pytest.raises(KeysUnavailable):
         ask(token(RSA_KEY, "RS256", "one"))
     assert issuer.requests == 1
+
+
+def test_a_caller_knows_when_its_token_ends() -> None:
+    authenticator = TokenAuthenticator([SharedSecret(SECRET)])
+    ends = int(time.time()) + 60
+    assert authenticate(authenticator, token(exp=ends)).expires_at == datetime.fromtimestamp(ends, UTC)
+
+
+@pytest.mark.parametrize("beyond", [10**12, 10**30])
+def test_a_token_that_outlasts_the_calendar_never_ends(beyond: int) -> None:
+    authenticator = TokenAuthenticator([SharedSecret(SECRET)])
+    assert authenticate(authenticator, token(exp=beyond)).expires_at is None
+
+
+def test_nobody_outlasts_a_server_that_knows_no_callers() -> None:
+    assert asyncio.run(LocalAuthenticator().authenticate(None)).expires_at is None
