@@ -254,7 +254,9 @@ def _best_passage(name: str, text: str, matching: Sequence[Word]) -> tuple[int, 
     finish = _at_word_end(text, shown[-1].end, min(shown[-1].end + room, len(text)))
     parts: list[tuple[str, bool]] = []
     place = begin
-    for word in shown:
+    for word in matching:
+        if word.start < begin or word.end > finish:
+            continue
         # Two-letter words of scripts without spaces overlap.
         if word.end > place:
             at = max(word.start, place)

@@ -40,7 +40,8 @@ _IRREGULAR: dict[str, str] = dict(
         """
         ate:eat eaten:eat became:become began:begin begun:begin bought:buy broke:break broken:break brought:bring
         built:build came:come caught:catch children:child chose:choose chosen:choose drank:drink drove:drive
-        driven:drive fell:fall feet:foot felt:feel fought:fight flew:fly flown:fly forgot:forget forgotten:forget
+        driven:drive fell:fall fallen:fall
+        feet:foot felt:feel fought:fight flew:fly flown:fly forgot:forget forgotten:forget
         found:find gave:give given:give goes:go gone:go got:get gotten:get grew:grow grown:grow heard:hear held:hold
         kept:keep knew:know known:know led:lead left:leave lent:lend lost:lose made:make men:man met:meet mice:mouse
         paid:pay ran:run rode:ride ridden:ride said:say sang:sing sat:sit saw:see seen:see sent:send slept:sleep
@@ -120,7 +121,8 @@ def _porter(word: str) -> str:
     if word.endswith("s") and not word.endswith("ss"):
         word = word[:-2] if word.endswith(("sses", "ies")) else word[:-1]
     word = _without_past(word)
-    if word.endswith("y") and "v" in _form(word[:-1]):
+    # As in his second stemmer, so that deploy stays what deployment becomes.
+    if word.endswith("y") and _form(word[:-1]).endswith("c") and len(word) > 2:
         word = word[:-1] + "i"
     word = _replaced(word, _STEP_2, 0)
     word = _replaced(word, _STEP_3, 0)
