@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 
 from mnesis.domain.fields import Message
 from mnesis.domain.memory import Memory
@@ -138,8 +139,11 @@ def _text_members(part: object) -> Iterator[str]:
 
 def terms_of(memory: Memory) -> Terms:
     """What a memory is found by."""
-    counts = Counter(stem for _, text in searched_texts(memory) for stem in stems(text))
-    length = counts.total()
+    counts: dict[str, int] = {}
+    for _, text in searched_texts(memory):
+        for stem in stems(text):
+            counts[stem] = counts.get(stem, 0) + 1
+    length = sum(counts.values())
     for stem in _aside(memory):
         # A role of its own is no word of the text, but nothing is lost where it is one.
         counts.setdefault(stem, 0)
@@ -165,9 +169,14 @@ def _aside(memory: Memory) -> Iterator[str]:
     assert isinstance(messages, tuple)
     roles |= {message.role for message in messages}
     for each in sorted(roles):
-        yield from stems(each)
+        yield from _cached_stems(each)
     if memory.session_id is not None:
-        yield from stems(f"{_MONTHS[memory.created_at.month - 1]} {memory.created_at.year}")
+        yield from _cached_stems(f"{_MONTHS[memory.created_at.month - 1]} {memory.created_at.year}")
+
+
+@lru_cache(maxsize=1_024)
+def _cached_stems(text: str) -> tuple[str, ...]:
+    return tuple(stems(text))
 
 
 _MONTHS = (

@@ -40,8 +40,8 @@ _IRREGULAR: dict[str, str] = dict(
         """
         ate:eat eaten:eat became:become began:begin begun:begin bought:buy broke:break broken:break brought:bring
         built:build came:come caught:catch children:child chose:choose chosen:choose drank:drink drove:drive
-        driven:drive fell:fall fallen:fall
-        feet:foot felt:feel fought:fight flew:fly flown:fly forgot:forget forgotten:forget
+        driven:drive fell:fall fallen:fall feet:foot felt:feel fought:fight flew:fly flown:fly forgot:forget
+        forgotten:forget
         found:find gave:give given:give goes:go gone:go got:get gotten:get grew:grow grown:grow heard:hear held:hold
         kept:keep knew:know known:know led:lead left:leave lent:lend lost:lose made:make men:man met:meet mice:mouse
         paid:pay ran:run rode:ride ridden:ride said:say sang:sing sat:sit saw:see seen:see sent:send slept:sleep
@@ -64,7 +64,7 @@ class Word(NamedTuple):
 def words(text: str) -> Iterator[Word]:
     """The words of a text that tell something, in order."""
     for found in _WORD.finditer(text):
-        if _UNSPACED.search(found[0]):
+        if not found[0].isascii() and _UNSPACED.search(found[0]):
             yield from _unspaced(found[0], found.start())
         elif stem := stemmed(found[0]):
             yield Word(stem, found.start(), found.end())
@@ -72,6 +72,9 @@ def words(text: str) -> Iterator[Word]:
 
 def stems(text: str) -> list[str]:
     """What a text is searched by, with repetitions."""
+    if text.isascii() or _UNSPACED.search(text) is None:
+        # Where nobody asks for places, this takes half the time.
+        return [stem for stem in map(stemmed, _WORD.findall(text)) if stem]
     return [word.stem for word in words(text)]
 
 
