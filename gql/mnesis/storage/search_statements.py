@@ -102,7 +102,9 @@ class SearchReadStatements:
             found = found.where(SEARCH.c.number.in_(looked_at))
         else:
             found = found.where(_matches_query())
-        return self._compiled(found.order_by(SEARCH.c.number.desc()).limit(bindparam("size", type_=BigInteger)))
+        # No index has the numbers in this form, or PostgreSQL would walk all of the tenant's in their order.
+        newest = (SEARCH.c.number + literal_column("0")).desc()
+        return self._compiled(found.order_by(newest).limit(bindparam("size", type_=BigInteger)))
 
     def _newest_candidates(self, conditions: frozenset[str]) -> VisibleStatement:
         """For PostgreSQL and words that many memories have: those among the ``:most`` newest that match."""
@@ -138,7 +140,10 @@ class SearchReadStatements:
         return [known[name] for name in sorted(given)]
 
     def _compiled_neighbours(self) -> VisibleStatement:
-        """For each of the entries ``:ids``: its id, and those of the two before and of the two after it."""
+        """For each of the entries ``:ids``: its id, and those of the two before and of the two after it.
+
+        That they lie in a session is not asked: SQLite would walk all entries of the tenant.
+        """
         entry = MEMORY.alias("entry")
         here = tuple_(entry.c.created_at, entry.c.arrival)
 
@@ -162,7 +167,7 @@ class SearchReadStatements:
             near("before_2", after=False, distance=1),
             near("after_1", after=True, distance=0),
             near("after_2", after=True, distance=1),
-        ).where(self._engine.among(entry.c.id, "ids"), entry.c.session_id.is_not(None))
+        ).where(self._engine.among(entry.c.id, "ids"))
         return self._compiled(statement)
 
     def _compiled(self, statement: Select[Any]) -> VisibleStatement:
