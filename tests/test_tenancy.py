@@ -46,6 +46,11 @@ QUERIES = {
         not_there={"nodes": [], "totalCount": 0},
         scope=READ,
     ),
+    "searchMemories": Way(
+        document='{{ searchMemories(query: "what does only ada know?") {{ nodes {{ id }} edges {{ score }} }} }}',
+        not_there={"nodes": [], "edges": []},
+        scope=READ,
+    ),
     "memoryContainer": Way(
         # Every tenant has a default container; that of a tenant that never wrote was not created at any time.
         document="{{ memoryContainer {{ id createdAt }} }}",
@@ -66,6 +71,17 @@ MORE_QUERIES = (
     Way(document='{{ node(id: "{session}") {{ id }} }}', not_there=None, scope=READ),
     Way(document='{{ memory(type: HISTORY, id: "{record}") {{ id }} }}', not_there=None, scope=READ),
     Way(document='{{ memory(type: WORKING, id: "{entry}") {{ id }} }}', not_there=None, scope=READ),
+    Way(
+        document='{{ searchMemories(query: "ada", filter: {{ids: ["{fact}"], containerId: "default"}})'
+        " {{ nodes {{ id }} }} }}",
+        not_there={"nodes": []},
+        scope=READ,
+    ),
+    Way(
+        document='{{ searchMemories(query: "ada", filter: {{sessionId: "{session}"}}) {{ nodes {{ id }} }} }}',
+        not_there={"nodes": []},
+        scope=READ,
+    ),
     Way(
         document='{{ memories(filter: {{ids: ["{fact}"]}}) {{ nodes {{ id }} }} }}', not_there={"nodes": []}, scope=READ
     ),

@@ -96,6 +96,10 @@ class Settings(BaseSettings):
     )
     limit_request_bytes: AtLeastOne = Field(default=_DEFAULTS.request_bytes, description="Bytes of one request body.")
     limit_page_nodes: AtLeastOne = Field(default=_DEFAULTS.page_nodes, description="Nodes in one page of a connection.")
+    search_candidates: AtLeastOne = Field(
+        default=_DEFAULTS.search_candidates,
+        description="Memories that one search ranks at most, those with the rarest words first.",
+    )
 
     @classmethod
     def load(cls, **given: object) -> Self:
@@ -190,6 +194,7 @@ class Settings(BaseSettings):
             json_levels=self.limit_json_levels,
             request_bytes=self.limit_request_bytes,
             page_nodes=self.limit_page_nodes,
+            search_candidates=self.search_candidates,
         )
 
 

@@ -26,3 +26,5 @@ class Limits:
     """Bytes of one request body."""
     page_nodes: int = 100
     """Nodes in one page of a connection."""
+    search_candidates: int = 2_000
+    """Memories that one search looks at more closely, those with the rarest words first."""

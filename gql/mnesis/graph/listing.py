@@ -50,9 +50,9 @@ async def listed(
         raise refused_argument("filter", "HISTORY cannot be listed together with other types.")
     kind = CursorKind.RECORDS if history else CursorKind.MEMORIES
     page = page_request(kind, context.memories.limits.page_nodes, first=first, after=after, last=last, before=before)
-    ids = frozenset(map(str, wanted.ids)) if wanted.ids is not None else None
     memories, caller = context.memories, context.caller
     if history:
+        ids = frozenset(map(str, wanted.ids)) if wanted.ids is not None else None
         record_query = RecordQuery(memory_ids=ids, container_id=wanted.container_id, session_id=wanted.session_id)
         return MemoryConnection(
             kind=kind,
@@ -60,10 +60,20 @@ async def listed(
             present=HistoryMemory.of,
             count=lambda: memories.count_records(caller, record_query),
         )
-    query = MemoryQuery(types=types, ids=ids, container_id=wanted.container_id, session_id=wanted.session_id)
+    query = memory_query(wanted)
     return MemoryConnection(
         kind=kind,
         page=await memories.list_memories(caller, query, page),
         present=shown,
         count=lambda: memories.count_memories(caller, query),
+    )
+
+
+def memory_query(wanted: MemoryFilter) -> MemoryQuery:
+    """What a filter of memories that are no history means."""
+    return MemoryQuery(
+        types=frozenset(wanted.types) if wanted.types is not None else None,
+        ids=frozenset(map(str, wanted.ids)) if wanted.ids is not None else None,
+        container_id=wanted.container_id,
+        session_id=wanted.session_id,
     )

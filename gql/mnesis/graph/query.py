@@ -10,6 +10,7 @@ from mnesis.domain.fields import Unreadable
 from mnesis.domain.ids import DEFAULT_CONTAINER, parse_past_id, parse_record_id
 from mnesis.domain.memory_types import MemoryType
 from mnesis.domain.refusals import Forbidden, Refused
+from mnesis.domain.searching import SearchMode
 from mnesis.domain.time_travel import NotKept
 from mnesis.graph.arguments import After, Before, First, Last, TypeOfMemory, given
 from mnesis.graph.context import Info
@@ -21,6 +22,7 @@ from mnesis.graph.listing import MemoryConnection, MemoryFilter, listed
 from mnesis.graph.memory import Memory
 from mnesis.graph.node import MemoryContainer, Node
 from mnesis.graph.present import loaded, shown_as_it_was
+from mnesis.graph.searching import DEFAULT_ANSWERS, MemorySearchConnection, searched
 
 DEFAULT = strawberry.ID(DEFAULT_CONTAINER)
 
@@ -107,6 +109,40 @@ class Query:
             last=given(last),
             before=given(before),
         )
+
+    @resolved(
+        "The memories that answer a question or have words of it, the best first, then the newest. Words are compared"
+        " by their stems, without accents and without those that tell nothing; any of them will do, rare ones weigh"
+        " more. An entry of a session is also found, less strongly, by what was said just before it, by its role, by"
+        " the month and year of its `createdAt` and by its session's summary. 32 KiB of text of each memory are"
+        " searched. What is written is found at once; pages read while memories change may overlap.",
+        directives=[SEMANTIC_NON_NULL],
+    )
+    async def search_memories(
+        self,
+        info: Info,
+        query: Annotated[
+            str,
+            strawberry.argument(
+                description="Words or a question, at most 1,000 characters; there is no query syntax. One without any"
+                " word that tells something finds nothing."
+            ),
+        ],
+        filter: Annotated[
+            MemoryFilter | None,
+            strawberry.argument(description="Among which memories; all but HISTORY by default."),
+        ] = strawberry.UNSET,
+        mode: Annotated[SearchMode, strawberry.argument(description="By what they are found.")] = SearchMode.AUTO,
+        first: Annotated[
+            int,
+            strawberry.argument(description="How many answers at most, from 0 to the server's limit for a page (100)."),
+        ] = DEFAULT_ANSWERS,
+        after: Annotated[
+            str | None,
+            strawberry.argument(description="Only what comes after this cursor, which must be of the same query."),
+        ] = strawberry.UNSET,
+    ) -> MemorySearchConnection | None:
+        return await searched(info.context, query, given(filter), mode, first=first, after=given(after))
 
     @resolved("A container; null where there is none of this id.")
     async def memory_container(

@@ -17,6 +17,7 @@ from mnesis.domain.time_travel import NotKept, as_of
 from mnesis.storage.engines import Connection, Engine
 from mnesis.storage.instants import from_microseconds, to_microseconds
 from mnesis.storage.rows import memory_from, record_from
+from mnesis.storage.searcher import Searcher
 from mnesis.storage.statements import ReadStatements
 from mnesis.storage.visibility import VisibleStatement, caller_parameters
 from mnesis.usecases.ports import (
@@ -27,6 +28,8 @@ from mnesis.usecases.ports import (
     PageRequest,
     PastMemory,
     RecordQuery,
+    SearchPage,
+    SearchRequest,
     StoreFault,
 )
 
@@ -43,6 +46,7 @@ class Reader:
     def __init__(self, engine: Engine, *, threads: int) -> None:
         self._engine = engine
         self._statements = ReadStatements(engine)
+        self._searcher = Searcher(engine, self._statements.memories)
         self._local = threading.local()
         self._connections: set[Connection] = set()
         self._lock = threading.Lock()
@@ -119,6 +123,9 @@ class Reader:
     async def count_memories(self, caller: Caller, query: MemoryQuery) -> int:
         conditions, values = self._memory_conditions(query)
         return _count(await self._rows(caller, self._statements.count_memories(conditions), values))
+
+    async def search_memories(self, caller: Caller, query: MemoryQuery, request: SearchRequest) -> SearchPage:
+        return await self._hop(lambda ask: self._searcher.search(ask, caller, query, request))
 
     async def list_records(self, caller: Caller, query: RecordQuery, page: PageRequest) -> Page[HistoryRecord]:
         conditions, values = self._record_conditions(query)

@@ -25,16 +25,16 @@ from mnesis.storage.tables import ContainerRow, HistoryRow, IdempotencyRow, Memo
 from mnesis.storage.visibility import VisibleStatement, compile_visible, visible
 
 
-def _table(row: type[SQLModel]) -> Table:
+def table_of(row: type[SQLModel]) -> Table:
     table: Table = row.__table__  # type: ignore[attr-defined]  # SQLModel does not declare it.
     return table
 
 
-TENANT = _table(TenantRow)
-CONTAINER = _table(ContainerRow)
-MEMORY = _table(MemoryRow)
-HISTORY = _table(HistoryRow)
-IDEMPOTENCY = _table(IdempotencyRow)
+TENANT = table_of(TenantRow)
+CONTAINER = table_of(ContainerRow)
+MEMORY = table_of(MemoryRow)
+HISTORY = table_of(HistoryRow)
+IDEMPOTENCY = table_of(IdempotencyRow)
 
 # Spelt as the partial indexes spell it, so that both databases see that they may use them.
 _LIVE = text("NOT memory.deleted")

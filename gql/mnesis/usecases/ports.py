@@ -11,6 +11,7 @@ from mnesis.domain.history import HistoryRecord
 from mnesis.domain.ids import RecordId
 from mnesis.domain.memory import Memory
 from mnesis.domain.memory_types import MemoryType
+from mnesis.domain.searching import Passage
 
 T = TypeVar("T")
 
@@ -60,6 +61,46 @@ class MemoryQuery:
     ids: frozenset[str] | None = None
     container_id: str | None = None
     session_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchPlace:
+    """A place in the order of a search: the score in millionths, microseconds of ``created_at``, and the arrival."""
+
+    score: int
+    created_at: int
+    arrival: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchRequest:
+    """What is searched for among the memories of a query: ``size`` of the best answers after a place.
+
+    At most ``candidates`` memories are ranked. ``stems`` come from `mnesis.domain.searching.query_stems`.
+    """
+
+    stems: tuple[str, ...]
+    size: int
+    candidates: int
+    after: SearchPlace | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """A memory that answers, how well, and the passages that hold words of the query."""
+
+    memory: Memory
+    score: float
+    place: SearchPlace
+    passages: tuple[Passage, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchPage:
+    """The best answers first, and whether more follow."""
+
+    hits: tuple[Hit, ...]
+    has_next: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +166,10 @@ class MemoryReader(Protocol):
 
     async def count_memories(self, caller: Caller, query: MemoryQuery) -> int:
         """How many memories a query finds."""
+        ...
+
+    async def search_memories(self, caller: Caller, query: MemoryQuery, request: SearchRequest) -> SearchPage:
+        """The memories of a query that have words of a request, the best answers first."""
         ...
 
     async def list_records(self, caller: Caller, query: RecordQuery, page: PageRequest) -> Page[HistoryRecord]:

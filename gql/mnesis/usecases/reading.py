@@ -17,6 +17,8 @@ from mnesis.usecases.ports import (
     PageRequest,
     PastMemory,
     RecordQuery,
+    SearchPage,
+    SearchRequest,
 )
 
 
@@ -62,6 +64,11 @@ class ReadableMemories:
         """How many memories a query finds."""
         _check(caller)
         return await self._reader.count_memories(caller, _memories_meant(query))
+
+    async def search_memories(self, caller: Caller, query: MemoryQuery, request: SearchRequest) -> SearchPage:
+        """The memories of a query that have words of a request, the best answers first."""
+        _check(caller)
+        return await self._reader.search_memories(caller, _memories_meant(query), request)
 
     async def list_records(self, caller: Caller, query: RecordQuery, page: PageRequest) -> Page[HistoryRecord]:
         """A page of history records, the last committed first."""
