@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -163,17 +164,20 @@ def _progress() -> Iterator[Callable[[str, Callable[[], int]], Advance]]:
         def bar(what: str, total: Callable[[], int]) -> Advance:
             task = progress.add_task(what, total=total())
             pending = 0
-            calls = 0
+            told_at = 0.0
 
             def advance(amount: int) -> None:
                 # A bar that is told of every line would take longer than the lines.
-                nonlocal pending, calls
+                nonlocal pending, told_at
                 pending += amount
-                calls += 1
-                if calls % 250 == 0:
+                if (now := time.monotonic()) - told_at > 0.1:
                     progress.advance(task, pending)
-                    pending = 0
+                    pending, told_at = 0, now
 
+            rests.append(lambda: progress.advance(task, pending))
             return advance
 
+        rests: list[Callable[[], None]] = []
         yield bar
+        for rest in rests:
+            rest()

@@ -271,7 +271,7 @@ def _enter_memory(ledger: sqlite3.Connection, number: int, memory: Memory) -> No
     try:
         ledger.execute("INSERT INTO memory VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
     except sqlite3.IntegrityError as error:
-        if "memory.id" in str(error):
+        if ledger.execute("SELECT 1 FROM memory WHERE id = ?", [memory.id]).fetchone():
             fact = f"is the memory {memory.id} a second time"
         elif "memory.arrival" in str(error):
             fact = "has the arrival of another memory"

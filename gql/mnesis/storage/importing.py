@@ -407,7 +407,9 @@ class Import:
         try:
             yield connection
         finally:
-            # What was not committed ends with the connection.
+            # In so many words: SQLite keeps the lock of a closed connection while somebody refers to a statement of it.
+            with suppress(Exception):
+                connection.rollback()
             with suppress(Exception):
                 connection.close()
 
