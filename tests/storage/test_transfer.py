@@ -260,11 +260,11 @@ BAD: dict[str, tuple[Damage, str]] = {
     "nothing remembered": (changed_line(4, r'"memory":"[^"]*"', '"memory":""'), r"Line 4 holds what cannot be"),
     "an entry without a session": (changed_line(4, r'"namespace"', '"entry_id":"e","namespace"'), r"Line 4 must"),
     "an entry of no session": (
-        changed_line(7, r'"session_id":"s"', '"session_id":"t"'),
-        r"Line 7 is an entry of the session t, which the file does not hold",
+        changed_line(10, r'"session_id":"s"', '"session_id":"t"'),
+        r"Line 10 is an entry of the session t, which the file does not hold",
     ),
-    "an entry twice": (changed_line(9, r'"entry_id":"e2"', '"entry_id":"e1"'), r"Line 9 is the entry e1 of the"),
-    "an arrival twice": (changed_line(9, r'"arrival":\[3,1\]', '"arrival":[3,0]'), r"Line 9 has the arrival of"),
+    "an entry twice": (changed_line(11, r'"entry_id":"e2"', '"entry_id":"e1"'), r"Line 11 is the entry e1 of the"),
+    "an arrival twice": (changed_line(11, r'"arrival":\[3,1\]', '"arrival":[3,0]'), r"Line 11 has the arrival of"),
     "an arrival to come": (changed_line(4, r'"arrival":\[1,0\]', '"arrival":[9,0]'), r"Line 4 must have an arrival"),
 }  # fmt: skip
 

@@ -1,9 +1,10 @@
 """The lines of an archive: what `mnesis export` writes and `mnesis import` reads.
 
-An archive is JSON Lines. A header comes first, then containers, then records and memories in the order in which their
-changes were committed (a memory where it got its last version), and an end with counts and a checksum. A value that is
-null is left out. ``change`` counts from the archive's first one, since the tenant that takes it in has numbers of its
-own; an ``arrival`` is the change in which a memory was created and its place among that change's records.
+An archive is JSON Lines. A header comes first, then containers, then change by change, in the order in which they were
+committed, the records of a change and the memories that got their last version in it, and an end with counts and a
+checksum. A value that is null is left out. ``change`` counts from the archive's first one, since the tenant that takes
+it in has numbers of its own; an ``arrival`` is the change in which a memory was created and its place among that
+change's records.
 """
 
 import binascii

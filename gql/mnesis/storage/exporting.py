@@ -1,12 +1,14 @@
 """Reads a whole tenant or container in the order of its changes, as it was at one moment, in little memory."""
 
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from hashlib import sha256
 from heapq import merge
-from typing import Any
+from itertools import chain
+from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, FromClause, LargeBinary, Select, and_, bindparam, cast, func, or_, select
+from sqlalchemy import ColumnElement, FromClause, LargeBinary, Select, bindparam, cast, func, select
 
 from mnesis.complaints import Complaint
 from mnesis.domain.caller import Caller
@@ -25,14 +27,17 @@ from mnesis.storage.rows import HISTORY_COLUMNS, MEMORY_COLUMNS, Row
 from mnesis.storage.statements import CONTAINER, HISTORY, MEMORY
 from mnesis.storage.visibility import caller_parameters, compile_visible, visible
 
+_MEMORY_ID = HISTORY_COLUMNS.index("memory_id")
+_CONTAINER = HISTORY_COLUMNS.index("container_id")
 _CHANGE = HISTORY_COLUMNS.index("change")
 _POSITION = HISTORY_COLUMNS.index("position")
 _MEMORY_CHANGE = MEMORY_COLUMNS.index("change")
 _ARRIVAL = MEMORY_COLUMNS.index("arrival")
 # As bytes, since databases sort texts by the rules of different languages.
 _BYTES_OF_ID = cast(CONTAINER.c.id, LargeBinary)
-_LAST = 2**63
-"""Later than every position in a change."""
+
+_Placed: TypeAlias = tuple[int, int, int, Row]
+"""A row and its place: the change, records before memories, and the place among those."""
 
 
 class NothingToExport(Complaint):
@@ -86,60 +91,55 @@ class Export:
         yield "containers", container_line(first_container)
         for container in containers:
             yield "containers", container_line(container)
-        recorded = self._recorded()
-        first_row = next(recorded, None)
-        before_first = self._before_first(first_row)
-        merged = merge(
-            ([first_row] if first_row is not None else []),
-            recorded,
-            self._unrecorded(),
-            key=lambda found: found[:2],
-        )
-        for _, _, record, memory in merged:
-            if record is not None:
-                yield "records", record_line(record, before_first=before_first)
-            if memory is not None:
-                yield "memories", memory_line(memory, before_first=before_first)
+        records = self._records()
+        first = next(records, None)
+        before_first = self._before_first(first)
+        memories = ((row[_MEMORY_CHANGE], 1, row[_ARRIVAL], row) for row in self._memories())
+        for _, of_memory, _, row in merge(chain([first] if first else [], records), memories, key=_place):
+            if of_memory:
+                yield "memories", memory_line(row, before_first=before_first)
+            else:
+                yield "records", record_line(row, before_first=before_first)
 
     def _containers(self) -> Iterator[Row]:
         found = select(*CONTAINER_COLUMNS).order_by(CONTAINER.c.created_at, _BYTES_OF_ID)
         return self._rows(found if self._whole else found.where(CONTAINER.c.id == bindparam("container")))
 
-    def _recorded(self) -> Iterator[tuple[int, int, Row | None, Row | None]]:
-        """Records in the order of the changes, with the memory beside the record of its last version."""
-        current = visible(select(*MEMORY.columns)).subquery("current_version")
-        joined = HISTORY.outerjoin(
-            current, and_(current.c.id == HISTORY.c.memory_id, current.c.version == HISTORY.c.version)
-        )
-        found = select(*HISTORY.columns, *current.columns)
-        if not self._whole:
-            # A record belongs to where its memory is now; only where none is left, to where it was then.
-            owner = visible(select(MEMORY.c.tenant_id, MEMORY.c.id, MEMORY.c.container_id)).subquery("owner")
-            joined = joined.outerjoin(owner, owner.c.id == HISTORY.c.memory_id)
-            found = found.where(or_(_in_container(owner), and_(owner.c.id.is_(None), _in_container(HISTORY))))
-        found = found.select_from(joined).order_by(HISTORY.c.change, HISTORY.c.position)
-        width = len(HISTORY_COLUMNS)
-        for row in self._rows(found):
-            memory = row[width:] if row[width] is not None else None
-            yield row[_CHANGE], row[_POSITION], row[:width], memory
+    def _records(self) -> Iterator[_Placed]:
+        """Records in the order of the changes, and so of an index."""
+        rows = self._rows(select(*HISTORY.columns).order_by(HISTORY.c.change, HISTORY.c.position))
+        for row in rows if self._whole else self._own(rows):
+            yield row[_CHANGE], 0, row[_POSITION], row
 
-    def _unrecorded(self) -> Iterator[tuple[int, int, Row | None, Row | None]]:
-        """Memories whose last version's record is no longer kept, in the order of their changes."""
-        record = visible(select(HISTORY.c.memory_id, HISTORY.c.version)).subquery("record")
-        joined = MEMORY.outerjoin(record, and_(record.c.memory_id == MEMORY.c.id, record.c.version == MEMORY.c.version))
-        found = select(*MEMORY.columns).select_from(joined).where(record.c.memory_id.is_(None))
-        if not self._whole:
-            found = found.where(_in_container(MEMORY))
-        for row in self._rows(found.order_by(MEMORY.c.change, MEMORY.c.arrival)):
-            yield row[_MEMORY_CHANGE], _LAST, None, row
+    def _memories(self) -> Iterator[Row]:
+        found = select(*MEMORY.columns) if self._whole else select(*MEMORY.columns).where(_in_container(MEMORY))
+        return self._rows(found.order_by(MEMORY.c.change, MEMORY.c.arrival))
 
-    def _before_first(self, first_row: tuple[int, int, Row | None, Row | None] | None) -> int:
+    def _own(self, records: Iterator[Row]) -> Iterator[Row]:
+        """The records of memories that are in the container now, wherever they were then, and those that were in it
+        of memories of which nothing else is left.
+
+        Where each memory is, is noted in a temporary database first. A join would be left to a planner that, where
+        statistics are old, compares every record with every memory.
+        """
+        with closing(sqlite3.connect("", isolation_level=None)) as places:
+            places.execute("PRAGMA journal_mode = OFF")
+            places.execute("CREATE TABLE place (id TEXT PRIMARY KEY, container_id TEXT) WITHOUT ROWID")
+            places.execute("BEGIN")
+            now = self._rows(select(MEMORY.c.tenant_id, MEMORY.c.id, MEMORY.c.container_id))
+            places.executemany("INSERT INTO place VALUES (?, ?)", (row[1:] for row in now))
+            for row in records:
+                place = places.execute("SELECT container_id FROM place WHERE id = ?", [row[_MEMORY_ID]]).fetchone()
+                if (place[0] if place is not None else row[_CONTAINER]) == self._container_id:
+                    yield row
+
+    def _before_first(self, first: _Placed | None) -> int:
         """The number before the first change that a record or an arrival names."""
         least = select(func.min(MEMORY.c.arrival))
         (arrival,) = next(self._rows(least if self._whole else least.where(_in_container(MEMORY))))
         named = [arrival // ARRIVALS_PER_CHANGE] if arrival is not None else []
-        if first_row is not None:
-            named.append(first_row[0])
+        if first is not None:
+            named.append(first[0])
         return min(named, default=1) - 1
 
     def _rows(self, statement: Select[Any]) -> Iterator[Row]:
@@ -160,3 +160,7 @@ def exporting(engine: Engine, caller: Caller, container_id: str | None) -> Itera
 
 def _in_container(source: FromClause) -> ColumnElement[bool]:
     return source.c.container_id == bindparam("container")
+
+
+def _place(placed: _Placed) -> tuple[int, int, int]:
+    return placed[:3]
