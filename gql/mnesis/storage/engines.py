@@ -3,7 +3,7 @@
 An `Engine` speaks to its driver, not to a pool: every lane and every reading thread owns one connection.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
@@ -17,6 +17,8 @@ DriverCursor: TypeAlias = Any  # Its cursor.
 
 BUSY_TIMEOUT_S = 10.0
 """How long a statement waits for another process's lock before the transaction is tried again."""
+STREAMED_ROWS = 64
+"""How many rows are fetched at once where a whole table is read: with their bytes at the limit that is what is held."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +43,14 @@ class Engine(Protocol):
 
     def begin(self, cursor: DriverCursor) -> None:
         """Begins a transaction that will write."""
+        ...
+
+    def begin_snapshot(self, cursor: DriverCursor) -> None:
+        """Begins a transaction that reads, and to which what others commit meanwhile does not show."""
+        ...
+
+    def stream(self, connection: Connection, text: str, parameters: Mapping[str, Any]) -> Iterator[Sequence[Any]]:
+        """The rows of a statement, a few at a time, inside a transaction."""
         ...
 
     def is_transient(self, fault: BaseException) -> bool:

@@ -1,6 +1,7 @@
 """PostgreSQL through psycopg 3, in threads: arrays hand over any number of rows in one statement."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from itertools import count
 from typing import Any
 
 import psycopg
@@ -30,7 +31,15 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeEngine
 
-from mnesis.storage.engines import BUSY_TIMEOUT_S, Connection, DriverCursor, WriteStatement, excluded_columns, storable
+from mnesis.storage.engines import (
+    BUSY_TIMEOUT_S,
+    STREAMED_ROWS,
+    Connection,
+    DriverCursor,
+    WriteStatement,
+    excluded_columns,
+    storable,
+)
 
 _TRANSIENT = (
     errors.SerializationFailure,
@@ -53,6 +62,8 @@ _CONNECTION = {
     "tcp_user_timeout": 30_000,
 }
 """For what an address leaves open."""
+
+_streams = count(1)
 
 _SETTINGS = """
     -- A plan made once for all parameters may walk whatever a tenant has, since it was made while that was little
@@ -94,6 +105,16 @@ class PostgresEngine:
         """READ COMMITTED, set in so many words: the tenant's row lock orders the writers, and what is read
         after it must be what the one before has committed."""
         cursor.execute("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
+
+    def begin_snapshot(self, cursor: DriverCursor) -> None:
+        cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+
+    def stream(self, connection: Connection, text: str, parameters: Mapping[str, Any]) -> Iterator[Sequence[Any]]:
+        """Through a cursor of the server, which otherwise would send all rows at once."""
+        with connection.cursor(name=f"stream_{next(_streams)}") as cursor:
+            cursor.itersize = STREAMED_ROWS
+            cursor.execute(text, parameters)
+            yield from cursor
 
     def is_transient(self, fault: BaseException) -> bool:
         """Conflicts with other transactions, and a server that went away."""

@@ -1,7 +1,7 @@
 """SQLite, embedded: one file, one writer at a time, readers beside it (WAL), every commit on the disk."""
 
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,15 @@ class SqliteEngine:
     def begin(self, cursor: DriverCursor) -> None:
         """Takes the one write lock at once, so that nothing read before it decides anything."""
         cursor.execute("BEGIN IMMEDIATE")
+
+    def begin_snapshot(self, cursor: DriverCursor) -> None:
+        """In WAL mode a reader goes on seeing what it saw first, and holds up no writer."""
+        cursor.execute("BEGIN DEFERRED")
+
+    def stream(self, connection: Connection, text: str, parameters: Mapping[str, Any]) -> Iterator[Sequence[Any]]:
+        """SQLite finds a row when it is asked for it."""
+        rows: Iterator[Sequence[Any]] = connection.execute(text, parameters)
+        return rows
 
     def is_transient(self, fault: BaseException) -> bool:
         """Another process held the file for longer than the busy timeout."""
