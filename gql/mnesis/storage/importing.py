@@ -40,6 +40,8 @@ BYTES_AT_ONCE = 4 * 2**20
 """How much is handed to the database at once; a transaction ends with the change in which it passed this."""
 RUNNING_S = 60.0
 """An import that wrote less than this long ago may still be running."""
+PAUSE_S = 0.01
+"""Between transactions: SQLite has no queue of writers, and others come in only while nobody holds the lock."""
 REMOVAL_ATTEMPTS = 5
 
 _NOTED_BY = "mnesis import"
@@ -226,6 +228,7 @@ class Import:
                     if line.change != last and writing.is_full:
                         self._commit(writing, note, last - done)
                         done = last
+                        time.sleep(PAUSE_S)
                         self._begin(writing, note)
                         shifts.shift(done + 1, writing.base - done)
                     last = line.change
