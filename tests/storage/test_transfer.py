@@ -22,13 +22,14 @@ from mnesis.domain.entries import ContextEntry
 from mnesis.domain.history import replay
 from mnesis.domain.limits import Limits
 from mnesis.domain.memory_types import MemoryType, WriteStatus
+from mnesis.domain.searching import query_stems
 from mnesis.storage import importing
 from mnesis.storage.archive_checks import BadArchive
 from mnesis.storage.database import engine_for
 from mnesis.storage.exporting import NothingToExport, exporting
 from mnesis.storage.importing import CannotImport, Import, ImportStopped
-from mnesis.usecases.ports import MemoryQuery, PageRequest
-from mnesis.usecases.requests import UpdateContextMemory
+from mnesis.usecases.ports import MemoryQuery, PageRequest, SearchRequest
+from mnesis.usecases.requests import DeleteMemory, UpdateContextMemory
 from tests.storage.archives import EVERYTHING, add_container, exported, fill, imported, sealed, state
 from tests.storage.workbench import ANN, STRANGER, changed, context, fact, is_sqlite, made, opened, raw, rows, session
 from tests.storage.workbench import update as update_as_ann
@@ -105,6 +106,18 @@ async def test_a_container_comes_back_beside_others_and_under_another_name(datab
         await made(bench.memories, fact("is there after"))
         assert (await state(bench.memories))[1][-1].change > places[-1][0]
     assert exported(third_url, "minutes").replace(b'"minutes"', b'"notes"')[:2_000] == archive[:2_000]
+
+
+async def test_what_was_taken_in_is_found_by_its_words(database_url: str, other_url: str) -> None:
+    async with opened(database_url) as bench:
+        kept, gone = await made(bench.memories, fact("The lighthouse is blue."), fact("The lighthouse was red."))
+        request = DeleteMemory(memory_type=gone.type, id=gone.id)
+        assert (await bench.memories.delete_memory(ANN, request)).counts.deleted == 1
+    imported(other_url, exported(database_url))
+    async with opened(other_url) as bench:
+        asked = SearchRequest(stems=query_stems("Where are the lighthouses?"), size=10, candidates=100)
+        found = await bench.memories.search_memories(ANN, MemoryQuery(), asked)
+        assert [hit.memory.id for hit in found.hits] == [kept.id]
 
 
 def memories_in_order_of(memories: list[Any], originals: list[Any]) -> list[Any]:

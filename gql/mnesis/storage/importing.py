@@ -32,6 +32,8 @@ from mnesis.storage.archive_lines import ArchivedContainer, ArchivedRecord, End,
 from mnesis.storage.engines import Connection, DriverCursor, Engine, WriteStatement
 from mnesis.storage.instants import to_microseconds
 from mnesis.storage.rows import memory_row
+from mnesis.storage.search_index import search_row
+from mnesis.storage.search_statements import SearchWriteStatements
 from mnesis.storage.statements import CONTAINER, HISTORY, IDEMPOTENCY, MEMORY, WriteStatements
 from mnesis.storage.visibility import TENANT, VisibleStatement, caller_parameters, compile_visible, visible
 
@@ -100,6 +102,7 @@ class _Statements:
         self.put_containers = engine.write_statement(CONTAINER, over=True)
         self.new_memories = engine.write_statement(MEMORY, over=False)
         self.new_records = engine.write_statement(HISTORY, over=False)
+        self.put_search = SearchWriteStatements(engine).put
         self.put_note = engine.write_statement(IDEMPOTENCY, over=True)
         one = bindparam("one", type_=BigInteger)
         in_container = MEMORY.c.container_id == bindparam("container")
@@ -397,7 +400,6 @@ class Import:
                 "first_arrival": first * ARRIVALS_PER_CHANGE,
                 "last_arrival": (last + 1) * ARRIVALS_PER_CHANGE - 1,
             }
-            memories_removed(cursor, self._engine, arrivals)
             cursor.execute(self._statements.drop_records, {**arrivals, "first": first, "last": last})
             cursor.execute(self._statements.drop_memories, arrivals)
         made = self._engine.texts([each for each in note.containers if each != DEFAULT_CONTAINER])
@@ -459,8 +461,9 @@ class _Writing:
     def flush(self) -> None:
         self._hand_over(self._statements.new_records, self._records)
         self._hand_over(self._statements.new_memories, [memory_row(self._tenant, each) for each in self._memories])
-        if self._memories:
-            memories_written(self.cursor, self._engine, self._tenant, self._memories)
+        # An import that is undone takes these along: they hang on their memories.
+        live = [search_row(self._tenant, each) for each in self._memories if not each.deleted]
+        self._hand_over(self._statements.put_search, live)
         self._records.clear()
         self._memories.clear()
         self._weight = 0
@@ -468,15 +471,6 @@ class _Writing:
     def _hand_over(self, statement: WriteStatement, rows: list[list[Any]]) -> None:
         if rows:
             self._engine.write(self.cursor, statement, rows)
-
-
-def memories_written(cursor: DriverCursor, engine: Engine, tenant: str, memories: list[Memory]) -> None:
-    """Called in the transaction that wrote these memories, deleted ones among them: where indexes are kept up."""
-
-
-def memories_removed(cursor: DriverCursor, engine: Engine, values: dict[str, Any]) -> None:
-    """Called before an import's memories are removed: those of ``tenant`` with an arrival from ``first_arrival`` to
-    ``last_arrival``."""
 
 
 def _key(target: str | None) -> str:
