@@ -304,3 +304,29 @@ async def test_ids_may_be_given_as_numbers(client: Client) -> None:
     answer = await client.converse("7", {"id": 1, "content": "A"})
     assert answer["results"][0]["entryId"] == "1"
     assert await client.data("{ node(id: 7) { id } }") == {"node": {"id": "7"}}
+
+
+@pytest.mark.parametrize("mode", ["ATOMIC", "PER_ENTRY"])
+async def test_one_bad_entry_among_a_thousand_is_named_and_decides_about_the_others(client: Client, mode: str) -> None:
+    await client.converse("s1", {"id": "first", "content": "There already."})
+    contents: list[dict[str, Any]] = [{"id": f"m{number}", "content": f"Said {number}."} for number in range(1_000)]
+    contents[617] = {"id": "m617", "role": "user"}
+    payload = await client.converse("s1", *contents, mode=mode)
+    [error] = payload["errors"]
+    assert (error["code"], error["path"]) == ("INVALID_INPUT", ["input", "contents", "617", "content"])
+    written = 0 if mode == "ATOMIC" else 999
+    assert payload["counts"] == {
+        "submitted": 1_000,
+        "created": written,
+        "updated": 0,
+        "unchanged": 0,
+        "deleted": 0,
+        "failed": 1,
+        "rolledBack": 999 - written,
+    }
+    assert payload["updatedEntries"] == written
+    assert payload["results"][617]["status"] == "FAILED"
+    found = await client.only(
+        '{ memory(type: SESSION, id: "s1") { version ... on SessionMemory { entries { totalCount } } } }'
+    )
+    assert found == {"version": 1 if mode == "ATOMIC" else 2, "entries": {"totalCount": 1 + written}}

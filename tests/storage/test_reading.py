@@ -50,6 +50,8 @@ async def everything(bench: Bench, caller: Any, ids: list[str]) -> dict[str, Any
     pages |= {f"history of {key}": found for key, found in (await reader.histories(caller, ids, page)).items()}
     return {
         "memories": await reader.memories(caller, ids),
+        "past_memory": await reader.past_memory(caller, ids[0], version=1),
+        "past_memory at a time": await reader.past_memory(caller, ids[0], at=NOON.replace(year=9000)),
         "records": await reader.records(caller, [RecordId(each, 1) for each in ids]),
         "containers": await reader.containers(caller, ["default", "nowhere"]),
         "count_memories": await reader.count_memories(caller, MemoryQuery()),
