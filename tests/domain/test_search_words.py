@@ -64,7 +64,7 @@ def test_numbers_and_names_with_digits_are_words() -> None:
 def test_scripts_without_spaces_are_searched_by_pairs() -> None:
     assert stems("東京都") == ["東京", "京都"]
     assert stems("茶") == ["茶"]
-    assert stems("PC東京") == ["p", "c", "東京"]
+    assert stems("PCs東京the") == ["pc", "東京"]
     assert [word.start for word in words("wo 東京都")] == [0, 3, 4]
 
 

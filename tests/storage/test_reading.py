@@ -12,7 +12,7 @@ from mnesis.domain.limits import Limits
 from mnesis.domain.memory import Memory
 from mnesis.domain.memory_types import MemoryType
 from mnesis.storage.database import UnknownDatabase, engine_for, open_database
-from mnesis.usecases.ports import Cursor, MemoryQuery, Page, PageRequest, RecordQuery, StoreFault
+from mnesis.usecases.ports import Cursor, MemoryQuery, Page, PageRequest, RecordQuery, SearchRequest, StoreFault
 from mnesis.usecases.requests import DeleteMemory
 from tests.storage.workbench import (
     ANN,
@@ -56,6 +56,9 @@ async def everything(bench: Bench, caller: Any, ids: list[str]) -> dict[str, Any
         "containers": await reader.containers(caller, ["default", "nowhere"]),
         "count_memories": await reader.count_memories(caller, MemoryQuery()),
         "count_memories of ids": await reader.count_memories(caller, memory_query),
+        "search_memories": (
+            await reader.search_memories(caller, MemoryQuery(), SearchRequest(stems=("text",), size=5, candidates=10))
+        ).hits,
         "count_records": await reader.count_records(caller, RecordQuery()),
         "count_records of ids": await reader.count_records(caller, record_query),
         "count_records of a container": await reader.count_records(caller, RecordQuery(container_id="default")),

@@ -163,11 +163,12 @@ async def test_rare_words_are_looked_for_first_when_there_are_too_many(database_
     async with opened(database_url) as bench:
         memories = bench.memories
         await made(memories, fact("common rare"))
-        await made(memories, *[fact(f"common {number}") for number in range(100)])
+        await made(memories, *[fact(f"common word {number}") for number in range(100)])
         assert await found(memories, "common rare", most=5, size=1) == ["common rare"]
         only = await found(memories, "common", most=5, size=100)
         assert len(only) == 5
-        assert "common 99" in only
+        assert "common word 99" in only
+        assert len(await found(memories, "common words", most=5, size=100)) == 5
 
 
 async def test_a_search_looks_at_no_more_than_it_may(database_url: str) -> None:

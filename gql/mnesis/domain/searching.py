@@ -267,10 +267,9 @@ def _best_passage(name: str, text: str, matching: Sequence[Word]) -> tuple[int, 
         if word.start < begin or word.end > finish:
             continue
         # Two-letter words of scripts without spaces overlap.
-        if word.end > place:
-            at = max(word.start, place)
-            parts += [(text[place:at], False), (text[at : word.end], True)]
-            place = word.end
+        at = max(word.start, place)
+        parts += [(text[place:at], False), (text[at : word.end], True)]
+        place = word.end
     parts.append((text[place:finish], False))
     return best, Passage(field=name, parts=tuple(part for part in parts if part[0]))
 

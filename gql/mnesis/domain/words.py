@@ -18,6 +18,7 @@ _WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
 _UNSPACED = re.compile(
     r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+"
 )
+_RUNS = re.compile(f"({_UNSPACED.pattern})|(?:(?!{_UNSPACED.pattern})[^\\W_])+")
 _APOSTROPHE = re.compile("['\u2019]")
 _STOP_WORDS = frozenset(
     re.findall(
@@ -96,13 +97,14 @@ def _folded(word: str) -> str:
 
 
 def _unspaced(text: str, start: int) -> Iterator[Word]:
-    for run in re.finditer(f"{_UNSPACED.pattern}|[^\\W_]", text):
-        characters = run[0]
-        for place in range(max(1, len(characters) - 1)):
-            piece = characters[place : place + 2]
-            at = start + run.start() + place
-            if folded := _folded(piece).replace("'", ""):
-                yield Word(folded, at, at + len(piece))
+    """The words of a text that holds a script without spaces; names of other scripts may stand in it."""
+    for run in _RUNS.finditer(text):
+        spaced = run[1] is None
+        length = run.end() - run.start() if spaced else 2
+        for begin in range(run.start(), max(run.start() + 1, run.end() - length + 1)):
+            piece = text[begin : min(begin + length, run.end())]
+            if stem := stemmed(piece) if spaced else _folded(piece):
+                yield Word(stem, start + begin, start + begin + len(piece))
 
 
 # Porter, M. F.: An algorithm for suffix stripping. Program 14 (1980), 130-137; with his own later departures.

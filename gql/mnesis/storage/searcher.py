@@ -133,11 +133,13 @@ class _Search:
         if sum(statistics.having.values()) <= most:
             return self._matching(self._statements.matching(self._marks, words), common=False)
         found: dict[str, Candidate] = {}
+        counted = {self._word(stem): count for stem, count in statistics.having.items()}
         for every in ([words] if len(words) > 1 else []) + [[word] for word in words]:
             if len(found) >= most:
                 break
             match = [*self._marks, *every]
-            common = self._having(match) >= most * LOOKED_AT
+            having = counted[every[0]] if len(match) == 1 else self._having(match)
+            common = having >= most * LOOKED_AT
             for candidate in self._matching(self._statements.matching(match, []), common=common):
                 found.setdefault(candidate.id, candidate)
         return list(found.values())[:most]
