@@ -53,17 +53,21 @@ class Transactions:
         self._clock = clock
         self._statements = WriteStatements(engine)
 
+    def now(self) -> datetime:
+        """The time by the clock of these transactions."""
+        return self._clock()
+
     def apply(self, cursor: DriverCursor, tenant: str, batches: Sequence[Batch]) -> Applied:
         """Applies batches of one tenant in order; a later one sees an earlier one's results."""
         now = self._clock()
-        last_change, mark = self._take_changes(cursor, tenant, len(batches), now)
+        last_change, mark = self.take_changes(cursor, tenant, len(batches), now)
         workspace = self._load(cursor, tenant, batches, now)
         first_change = last_change - len(batches) + 1
         decisions = [
             decide(batch, workspace, change=change, now=now, limits=self._limits, new_id=self._new_id)
             for change, batch in enumerate(batches, first_change)
         ]
-        self._write(cursor, tenant, decisions)
+        self.write(cursor, tenant, decisions)
         self._remember(cursor, tenant, batches, decisions, now)
         return Applied(outcomes=tuple(decision.outcome for decision in decisions), mark=mark)
 
@@ -72,7 +76,11 @@ class Transactions:
         oldest = to_microseconds(self._clock() - ANSWERS_KEPT)
         cursor.execute(self._statements.forget_answers, {"oldest": oldest})
 
-    def _take_changes(self, cursor: DriverCursor, tenant: str, count: int, now: datetime) -> tuple[int, str | None]:
+    def take_changes(self, cursor: DriverCursor, tenant: str, count: int, now: datetime) -> tuple[int, str | None]:
+        """Takes the tenant's lock and its next change numbers, none to take the lock only.
+
+        Gives the last number and what `Engine.was_committed` knows the transaction by.
+        """
         started = to_microseconds(now)
         cursor.execute(self._statements.take_changes, {TENANT: tenant, "count": count, "now": started})
         change, created_at, mark = cursor.fetchone()
@@ -115,7 +123,8 @@ class Transactions:
                 workspace.answers[subject, key] = (fingerprint, answer_from(answer))
         return workspace
 
-    def _write(self, cursor: DriverCursor, tenant: str, decisions: Sequence[Decision]) -> None:
+    def write(self, cursor: DriverCursor, tenant: str, decisions: Sequence[Decision]) -> None:
+        """Writes the memories at their last version and every record; all that is written of them goes through here."""
         memories: dict[str, Memory] = {}
         records: list[HistoryRecord] = []
         for decision in decisions:
