@@ -29,6 +29,8 @@ CREATE TABLE history (
 	PRIMARY KEY (tenant_id, memory_id, version),
 	CONSTRAINT history_order UNIQUE (tenant_id, change, position)
 );
+CREATE INDEX history_in_container ON history (tenant_id, container_id, change, position);
+CREATE INDEX history_of_entries ON history (tenant_id, session_id, change, position) WHERE session_id IS NOT NULL;
 CREATE TABLE idempotency (
 	tenant_id TEXT NOT NULL,
 	subject TEXT NOT NULL,
@@ -74,6 +76,7 @@ CREATE TABLE memory (
 	CONSTRAINT memory_entry UNIQUE (tenant_id, session_id, entry_id)
 );
 CREATE INDEX memory_entries ON memory (tenant_id, session_id, created_at, arrival) WHERE NOT deleted AND session_id IS NOT NULL;
+CREATE INDEX memory_last_updated ON memory (tenant_id, updated_at, arrival) WHERE NOT deleted;
 CREATE INDEX memory_newest ON memory (tenant_id, created_at, arrival) WHERE NOT deleted;
 CREATE INDEX memory_newest_in_container ON memory (tenant_id, container_id, created_at, arrival) WHERE NOT deleted;
 CREATE INDEX memory_newest_of_type ON memory (tenant_id, memory_type, created_at, arrival) WHERE NOT deleted;

@@ -15,7 +15,7 @@ from mnesis.storage.schema_access import changing, reading
 from mnesis.usecases.ports import MemoryQuery, SearchRequest
 from tests.storage.workbench import ANN, changed, opened, update
 
-BEFORE = "0001"
+BEFORE = "0002"
 AT = to_microseconds(datetime(2025, 3, 4, tzinfo=UTC))
 MESSAGES = [{"role": "critic", "text": "Buttermilk."}, {"role": "user", "parts": [{"text": "Pancakes."}]}]
 ROWS: list[dict[str, Any]] = [

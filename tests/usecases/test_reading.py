@@ -8,8 +8,10 @@ import pytest
 
 from mnesis.domain.caller import Caller, Scope
 from mnesis.domain.entries import ContextEntry
+from mnesis.domain.filters import MemoryFilter
 from mnesis.domain.ids import RecordId
 from mnesis.domain.limits import Limits
+from mnesis.domain.memory_types import MemoryType
 from mnesis.domain.refusals import Forbidden, Refused
 from mnesis.storage.database import open_database
 from mnesis.usecases.memories import Memories
@@ -22,6 +24,12 @@ pytestmark = pytest.mark.anyio
 ANN = Caller(tenant="acme", subject="ann", scopes=frozenset({Scope.READ}))
 PAGE = PageRequest(size=10)
 SEARCH = SearchRequest(stems=("m1",), size=10, candidates=10)
+
+
+async def asked_of_records(memories: Memories, caller: Caller) -> RecordQuery:
+    return memories.record_query(caller, MemoryFilter(types=frozenset({MemoryType.HISTORY})))
+
+
 QUESTIONS: dict[str, Callable[[Memories, Caller], Awaitable[Any]]] = {
     "memories": lambda memories, caller: memories.memories(caller, ["s1"]),
     "past_memory": lambda memories, caller: memories.past_memory(caller, "s1", version=1),
@@ -30,6 +38,7 @@ QUESTIONS: dict[str, Callable[[Memories, Caller], Awaitable[Any]]] = {
     "list_memories": lambda memories, caller: memories.list_memories(caller, MemoryQuery(), PAGE),
     "count_memories": lambda memories, caller: memories.count_memories(caller, MemoryQuery()),
     "search_memories": lambda memories, caller: memories.search_memories(caller, MemoryQuery(), SEARCH),
+    "record_query": lambda memories, caller: asked_of_records(memories, caller),
     "list_records": lambda memories, caller: memories.list_records(caller, RecordQuery(), PAGE),
     "count_records": lambda memories, caller: memories.count_records(caller, RecordQuery()),
     "entries": lambda memories, caller: memories.entries(caller, ["s1"], PAGE),

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import TypeAlias
 
 from mnesis.domain.limits import Limits
@@ -87,6 +88,43 @@ def same(left: object, right: object) -> bool:
     if isinstance(left, list) and isinstance(right, list):
         return len(left) == len(right) and all(map(same, left, right))
     return left == right
+
+
+def contains(whole: JsonValue, part: JsonValue) -> bool:
+    """Whether a value contains another, as PostgreSQL's ``jsonb @>`` has it.
+
+    An object contains one whose every key it has with a value that contains the other's; an array contains one whose
+    every member is contained in one of its own, whatever their order and number. Numbers are compared by the decimal
+    number that is written: ``1`` and ``1.0`` are the same, ``1`` and ``true`` are not.
+    """
+    if isinstance(whole, dict):
+        if not isinstance(part, dict):
+            return False
+        return all(key in whole and contains(whole[key], value) for key, value in part.items())
+    if isinstance(whole, list):
+        return isinstance(part, list) and _array_contains(whole, part)
+    return not isinstance(part, dict | list) and _scalar_key(whole) == _scalar_key(part)
+
+
+def _array_contains(whole: list[JsonValue], part: list[JsonValue]) -> bool:
+    scalars = {_scalar_key(member) for member in whole if not isinstance(member, dict | list)}
+    nested = [member for member in whole if isinstance(member, dict | list)]
+    return all(
+        any(contains(member, wanted) for member in nested)
+        if isinstance(wanted, dict | list)
+        else _scalar_key(wanted) in scalars
+        for wanted in part
+    )
+
+
+def _scalar_key(value: JsonValue) -> tuple[type, object]:
+    """Equal exactly for scalars that PostgreSQL takes for the same."""
+    if isinstance(value, float):
+        # The shortest digits that mean this float are what is stored, and what PostgreSQL reads as a decimal.
+        return (Decimal, Decimal(repr(value)))
+    if isinstance(value, int) and not isinstance(value, bool):
+        return (Decimal, Decimal(value))
+    return (type(value), value)
 
 
 def merge_patch(target: JsonObject | None, patch: JsonObject) -> JsonObject:

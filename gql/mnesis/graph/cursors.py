@@ -12,12 +12,15 @@ class CursorKind(StrEnum):
     """Which order a cursor is a place in; one of another order leads nowhere."""
 
     MEMORIES = "m"
+    OLDEST_FIRST = "o"
+    UPDATED_LAST = "u"
+    UPDATED_FIRST = "f"
     RECORDS = "r"
     ENTRIES = "e"
     HISTORY = "h"
 
 
-_PLACE = re.compile(r"[mreh]:(-?[0-9]{1,19}):([0-9]{1,19})\Z")
+_PLACE = re.compile(rf"[{''.join(CursorKind)}]:(-?[0-9]{{1,19}}):([0-9]{{1,19}})\Z")
 _BEYOND = 2**63
 
 

@@ -7,6 +7,7 @@ import strawberry
 
 from mnesis.domain.caller import Scope
 from mnesis.domain.fields import Unreadable
+from mnesis.domain.filters import MemoryOrder
 from mnesis.domain.ids import DEFAULT_CONTAINER, parse_past_id, parse_record_id
 from mnesis.domain.memory_types import MemoryType
 from mnesis.domain.refusals import Forbidden, Refused
@@ -17,8 +18,9 @@ from mnesis.graph.context import Info
 from mnesis.graph.directives import SEMANTIC_NON_NULL
 from mnesis.graph.faults import VERSION_NOT_KEPT, refused_argument
 from mnesis.graph.fields import resolved
+from mnesis.graph.filters import MemoryFilter
 from mnesis.graph.history import HistoryMemory
-from mnesis.graph.listing import MemoryConnection, MemoryFilter, listed
+from mnesis.graph.listing import MemoryConnection, listed
 from mnesis.graph.memory import Memory
 from mnesis.graph.node import MemoryContainer, Node
 from mnesis.graph.present import loaded, shown_as_it_was
@@ -87,7 +89,7 @@ class Query:
         return found if found is not None and found.memory_type is memory_type else None
 
     @resolved(
-        "Memories, the newest first by `createdAt`, then by order of arrival; 20 of them by default.",
+        "Memories, by default the newest first by `createdAt`, then by order of arrival; 20 of them by default.",
         directives=[SEMANTIC_NON_NULL],
     )
     async def memories(
@@ -95,6 +97,12 @@ class Query:
         info: Info,
         filter: Annotated[
             MemoryFilter | None, strawberry.argument(description="Which memories; all of them by default.")
+        ] = strawberry.UNSET,
+        order_by: Annotated[
+            MemoryOrder | None,
+            strawberry.argument(
+                description="The order, CREATED_AT_DESC by default; a cursor is good for the order it came from."
+            ),
         ] = strawberry.UNSET,
         first: First = strawberry.UNSET,
         after: After = strawberry.UNSET,
@@ -104,6 +112,7 @@ class Query:
         return await listed(
             info.context,
             given(filter),
+            given(order_by),
             first=given(first),
             after=given(after),
             last=given(last),

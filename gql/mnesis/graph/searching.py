@@ -7,13 +7,14 @@ import re
 
 import strawberry
 
-from mnesis.domain.memory_types import MemoryType
+from mnesis.domain.filters import lists_records
 from mnesis.domain.searching import QUERY_CHARACTERS, Passage, SearchMode, query_stems
 from mnesis.graph.connections import PageInfo
 from mnesis.graph.context import Context
 from mnesis.graph.enums import described_enum
 from mnesis.graph.faults import CURSOR_INVALID, refused_argument
-from mnesis.graph.listing import MemoryFilter, memory_query
+from mnesis.graph.filters import MemoryFilter, filter_fields
+from mnesis.graph.listing import filter_faults_named
 from mnesis.graph.memory import Memory
 from mnesis.graph.present import shown
 from mnesis.usecases.ports import Hit, MemoryQuery, SearchPlace, SearchRequest
@@ -100,8 +101,9 @@ async def searched(
     size = min(first, most) if first == DEFAULT_ANSWERS else first
     if not 0 <= size <= most:
         raise refused_argument("first", f"first is a number from 0 to {most}; this is {first}.")
-    if wanted is not None and MemoryType.HISTORY in (wanted.types or ()):
-        raise refused_argument("filter", "HISTORY cannot be searched.")
+    meant = MemoryQuery(**(filter_fields(wanted) if wanted is not None else {}))
+    if lists_records(meant):
+        raise refused_argument("filter", "HISTORY cannot be searched.", path=["types"])
     stems = query_stems(query)
     mark = _mark(stems)
     request = SearchRequest(
@@ -110,8 +112,8 @@ async def searched(
         candidates=limits.search_candidates,
         after=_place(mark, after) if after is not None else None,
     )
-    meant = memory_query(wanted) if wanted is not None else MemoryQuery()
-    page = await context.memories.search_memories(context.caller, meant, request)
+    with filter_faults_named():
+        page = await context.memories.search_memories(context.caller, meant, request)
     edges = [_edge(mark, hit) for hit in page.hits]
     return MemorySearchConnection(
         edges=edges,

@@ -65,6 +65,21 @@ class Engine(Protocol):
         """``column`` is one of the texts in the list parameter ``name``."""
         ...
 
+    def json_contains(self, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+        """The JSON in ``column`` contains the JSON text in the parameter ``name``, as `json_values.contains` has it;
+        may be null where the column is."""
+        ...
+
+    def text_contains(self, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+        """The text in the parameter ``name`` occurs in ``column``, whatever the case of its letters; may be null where
+        the column is."""
+        ...
+
+    def messages_contain(self, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+        """The text in the parameter ``name`` occurs in the text of one of the messages in ``column``; may be null
+        where the column is."""
+        ...
+
     def listed(self, name: str) -> Select[Any]:
         """The texts in the list parameter ``name``, as rows."""
         ...

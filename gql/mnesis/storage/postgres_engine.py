@@ -18,15 +18,17 @@ from sqlalchemy import (
     Select,
     Table,
     Text,
+    and_,
     bindparam,
     cast,
     func,
     literal_column,
+    or_,
     select,
 )
 from sqlalchemy import any_ as sql_any
 from sqlalchemy import column as sql_column
-from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeEngine
@@ -127,6 +129,28 @@ class PostgresEngine:
 
     def among(self, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
         return column == sql_any(cast(bindparam(name), ARRAY(Text)))
+
+    def json_contains(self, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+        return cast(column, JSONB).contains(cast(bindparam(name, type_=Text), JSONB))
+
+    def text_contains(self, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+        """Not LIKE, in which some characters have a meaning of their own."""
+        return func.strpos(func.lower(column), func.lower(cast(bindparam(name), Text))) > 0
+
+    def messages_contain(self, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+        """Of structured parts, what they hold under "text"."""
+        messages = cast(column, JSONB)
+        message = func.jsonb_array_elements(messages).column_valued("message")
+        part = func.jsonb_path_query(messages, literal_column("'$[*].parts[*]'")).column_valued("part")
+        key: ColumnElement[str] = literal_column("'text'")
+        said = self.text_contains(message.op("->>")(key), name)
+        said_in_part = and_(
+            func.jsonb_typeof(part.op("->")(key)) == literal_column("'string'"),
+            self.text_contains(part.op("->>")(key), name),
+        )
+        return or_(
+            select(literal_column("1")).where(said).exists(), select(literal_column("1")).where(said_in_part).exists()
+        )
 
     def listed(self, name: str) -> Select[Any]:
         return select(func.unnest(cast(bindparam(name), ARRAY(Text))))

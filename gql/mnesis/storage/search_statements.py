@@ -1,6 +1,6 @@
 """The statements that keep the search index and that ask it."""
 
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -18,6 +18,7 @@ from sqlalchemy import (
 )
 
 from mnesis.storage.engines import Engine, WriteStatement
+from mnesis.storage.filtering import SHAPES_KEPT, Shape, condition
 from mnesis.storage.statements import MEMORY, table_of
 from mnesis.storage.tables import SearchRow
 from mnesis.storage.visibility import VisibleStatement, compile_visible, visible
@@ -64,10 +65,10 @@ class SearchReadStatements:
             select(func.count(), func.coalesce(func.sum(SEARCH.c.length), 0)).select_from(SEARCH)
         )
         self.having = compile_visible(select(func.count()).select_from(self._having().subquery()), engine.dialect)
-        self.candidates = cache(self._candidates)
-        self.newest_candidates = cache(self._newest_candidates)
+        self.candidates = lru_cache(SHAPES_KEPT)(self._candidates)
+        self.newest_candidates = lru_cache(SHAPES_KEPT)(self._newest_candidates)
         self.neighbours = self._compiled_neighbours()
-        self.rows = cache(self._rows)
+        self.rows = lru_cache(SHAPES_KEPT)(self._rows)
 
     def matching(self, every: list[str], some: list[str]) -> str:
         """A query for memories that have every one of the words and at least one of the others, if there are."""
@@ -88,9 +89,9 @@ class SearchReadStatements:
         found: Select[Any] = select(literal_column("1").label("one")).select_from(SEARCH).where(_matches_query())
         return visible(found).limit(most)
 
-    def _candidates(self, conditions: frozenset[str]) -> VisibleStatement:
+    def _candidates(self, shape: Shape) -> VisibleStatement:
         """Memories that match and pass the filter, at most ``:size``, the newest first where the index can tell."""
-        found: Select[Any] = _with_memory().where(_LIVE, *self._conditions(conditions))
+        found: Select[Any] = _with_memory().where(_LIVE, self._passing(shape))
         if self._on_sqlite:
             looked_at: Select[Any] = (
                 select(literal_column("rowid"))
@@ -106,7 +107,7 @@ class SearchReadStatements:
         newest = (SEARCH.c.number + literal_column("0")).desc()
         return self._compiled(found.order_by(newest).limit(bindparam("size", type_=BigInteger)))
 
-    def _newest_candidates(self, conditions: frozenset[str]) -> VisibleStatement:
+    def _newest_candidates(self, shape: Shape) -> VisibleStatement:
         """For PostgreSQL and words that many memories have: those among the ``:most`` newest that match."""
         inner = SEARCH.alias("newest")
         # A function, not the operator: GIN would bring all that match before the first can be looked at.
@@ -122,22 +123,17 @@ class SearchReadStatements:
             .order_by(newest.c.number.desc())
             .limit(bindparam("size", type_=BigInteger))
         )
-        found = _with_memory().where(_LIVE, *self._conditions(conditions), SEARCH.c.memory_id.in_(matching))
+        found = _with_memory().where(_LIVE, self._passing(shape), SEARCH.c.memory_id.in_(matching))
         return self._compiled(found)
 
-    def _rows(self, conditions: frozenset[str]) -> VisibleStatement:
+    def _rows(self, shape: Shape) -> VisibleStatement:
         """What ranking looks at of the memories ``:near`` that pass the filter."""
         named = self._engine.among(MEMORY.c.id, "near")
-        return self._compiled(_with_memory().where(named, _LIVE, *self._conditions(conditions)))
+        return self._compiled(_with_memory().where(named, _LIVE, self._passing(shape)))
 
-    def _conditions(self, given: frozenset[str]) -> list[ColumnElement[bool]]:
-        known: dict[str, ColumnElement[bool]] = {
-            "types": self._engine.among(MEMORY.c.memory_type, "types"),
-            "ids": self._engine.among(MEMORY.c.id, "ids"),
-            "container": MEMORY.c.container_id == bindparam("container"),
-            "session": MEMORY.c.session_id == bindparam("session"),
-        }
-        return [known[name] for name in sorted(given)]
+    def _passing(self, shape: Shape) -> ColumnElement[bool]:
+        """The memory passes a filter; what enters an index is the match, not the filter."""
+        return condition(shape, self._engine, MEMORY, ordered=False)
 
     def _compiled_neighbours(self) -> VisibleStatement:
         """For each of the entries ``:ids``: its id, and those of the two before and of the two after it.

@@ -14,6 +14,7 @@ from mnesis.domain.caller import Caller
 from mnesis.domain.memory import Memory
 from mnesis.domain.searching import Candidate, Statistics, passages, ranked
 from mnesis.storage.engines import Engine
+from mnesis.storage.filtering import sought
 from mnesis.storage.rows import memory_from
 from mnesis.storage.search_index import container_word, counts_of, session_word, stem_word
 from mnesis.storage.search_statements import SearchReadStatements
@@ -31,6 +32,8 @@ LARGE = 10_000
 """A tenant with more memories is counted once a minute only."""
 COUNT_KEPT_S = 60.0
 _COUNTS_KEPT = 1_000
+_EVERY_ONE = ("and",)
+"""The shape of a filter without conditions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +87,7 @@ class _Search:
         self._common = caller_parameters(caller)
         self._caller = caller
         self._given_ask = ask
-        self._conditions, self._values = self._filter(query)
+        self._wanted = sought(query, self._engine)
         self._marks: list[str] = []
         if query.session_id is not None:
             self._marks.append(session_word(self._tenant, query.session_id))
@@ -148,9 +151,9 @@ class _Search:
         statements = self._statements
         # FTS5 finds the newest first by itself.
         walk = common and self._engine.dialect.name != "sqlite"
-        statement = (statements.newest_candidates if walk else statements.candidates)(self._conditions)
+        statement = (statements.newest_candidates if walk else statements.candidates)(self._wanted.shape)
         most = self._request.candidates
-        values = {**self._values, "match": match, "size": most, "most": most * LOOKED_AT}
+        values = {**self._wanted.values, "match": match, "size": most, "most": most * LOOKED_AT}
         return self._read(self._ask(statement, values))
 
     def _explored(self, best: Sequence[Candidate]) -> tuple[list[Candidate], list[Candidate]]:
@@ -170,9 +173,9 @@ class _Search:
             near.update(each for each in row if each is not None)
             following.update(each for each in (after_1, after_2) if each is not None)
         near.update(each.session_id for each in entries.values() if each.session_id is not None)
-        helpers = self._read(self._ask(self._statements.rows(frozenset()), {"near": self._engine.texts(near)}))
-        values = {**self._values, "near": self._engine.texts(following)}
-        passing = self._read(self._ask(self._statements.rows(self._conditions), values))
+        helpers = self._read(self._ask(self._statements.rows(_EVERY_ONE), {"near": self._engine.texts(near)}))
+        values = {**self._wanted.values, "near": self._engine.texts(following)}
+        passing = self._read(self._ask(self._statements.rows(self._wanted.shape), values))
         found = {each.id: each for each in (*passing, *entries.values())}
         return [replace(each, before=before.get(each.id, ())) for each in found.values()], helpers
 
@@ -183,18 +186,6 @@ class _Search:
     def _having(self, words: list[str]) -> int:
         values = {"match": self._statements.matching(words, []), "most": self._request.candidates * LOOKED_AT}
         return int(self._ask(self._statements.having, values)[0][0])
-
-    def _filter(self, query: MemoryQuery) -> tuple[frozenset[str], dict[str, Any]]:
-        values: dict[str, Any] = {}
-        if query.types is not None:
-            values["types"] = self._engine.texts([each.value for each in query.types])
-        if query.ids is not None:
-            values["ids"] = self._engine.texts(query.ids)
-        if query.container_id is not None:
-            values["container"] = query.container_id
-        if query.session_id is not None:
-            values["session"] = query.session_id
-        return frozenset(values), values
 
     def _read(self, rows: Rows) -> list[Candidate]:
         stems = self._request.stems

@@ -66,6 +66,7 @@ class MemoryRow(SQLModel, table=True):
             postgresql_where=LIVE,
             sqlite_where=LIVE,
         ),
+        Index("memory_last_updated", "tenant_id", "updated_at", "arrival", postgresql_where=LIVE, sqlite_where=LIVE),
         Index(
             "memory_entries",
             "tenant_id",
@@ -114,7 +115,19 @@ class HistoryRow(SQLModel, table=True):
     """One change of one memory. (``change``, ``position``) is the tenant's commit order."""
 
     __tablename__ = "history"
-    __table_args__ = (UniqueConstraint("tenant_id", "change", "position", name="history_order"),)
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "change", "position", name="history_order"),
+        Index("history_in_container", "tenant_id", "container_id", "change", "position"),
+        Index(
+            "history_of_entries",
+            "tenant_id",
+            "session_id",
+            "change",
+            "position",
+            postgresql_where=text("session_id IS NOT NULL"),
+            sqlite_where=text("session_id IS NOT NULL"),
+        ),
+    )
 
     tenant_id: str = Field(sa_column=Column(Text, primary_key=True))
     memory_id: str = Field(sa_column=Column(Text, primary_key=True))

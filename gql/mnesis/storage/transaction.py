@@ -57,17 +57,21 @@ class Transactions:
         self._statements = WriteStatements(engine)
         self._search = SearchWriteStatements(engine)
 
+    def now(self) -> datetime:
+        """The time by the clock of these transactions."""
+        return self._clock()
+
     def apply(self, cursor: DriverCursor, tenant: str, batches: Sequence[Batch]) -> Applied:
         """Applies batches of one tenant in order; a later one sees an earlier one's results."""
         now = self._clock()
-        last_change, mark = self._take_changes(cursor, tenant, len(batches), now)
+        last_change, mark = self.take_changes(cursor, tenant, len(batches), now)
         workspace, loaded = self._load(cursor, tenant, batches, now)
         first_change = last_change - len(batches) + 1
         decisions = [
             decide(batch, workspace, change=change, now=now, limits=self._limits, new_id=self._new_id)
             for change, batch in enumerate(batches, first_change)
         ]
-        self._write(cursor, tenant, decisions, loaded)
+        self.write(cursor, tenant, decisions, loaded)
         self._remember(cursor, tenant, batches, decisions, now)
         return Applied(outcomes=tuple(decision.outcome for decision in decisions), mark=mark)
 
@@ -76,7 +80,11 @@ class Transactions:
         oldest = to_microseconds(self._clock() - ANSWERS_KEPT)
         cursor.execute(self._statements.forget_answers, {"oldest": oldest})
 
-    def _take_changes(self, cursor: DriverCursor, tenant: str, count: int, now: datetime) -> tuple[int, str | None]:
+    def take_changes(self, cursor: DriverCursor, tenant: str, count: int, now: datetime) -> tuple[int, str | None]:
+        """Takes the tenant's lock and its next change numbers, none to take the lock only.
+
+        Gives the last number and what `Engine.was_committed` knows the transaction by.
+        """
         started = to_microseconds(now)
         cursor.execute(self._statements.take_changes, {TENANT: tenant, "count": count, "now": started})
         change, created_at, mark = cursor.fetchone()
@@ -123,9 +131,17 @@ class Transactions:
                 workspace.answers[subject, key] = (fingerprint, answer_from(answer))
         return workspace, stored
 
-    def _write(
-        self, cursor: DriverCursor, tenant: str, decisions: Sequence[Decision], before: Mapping[str, Memory]
+    def write(
+        self,
+        cursor: DriverCursor,
+        tenant: str,
+        decisions: Sequence[Decision],
+        before: Mapping[str, Memory] | None = None,
     ) -> None:
+        """Writes the memories at their last version and every record; all that is written of them goes through here.
+
+        ``before`` are those that were loaded, as they are stored; None where that is not known.
+        """
         memories: dict[str, Memory] = {}
         records: list[HistoryRecord] = []
         for decision in decisions:
@@ -140,14 +156,14 @@ class Transactions:
             self._engine.write(cursor, self._statements.put_records, rows)
 
     def _index(
-        self, cursor: DriverCursor, tenant: str, memories: Iterable[Memory], before: Mapping[str, Memory]
+        self, cursor: DriverCursor, tenant: str, memories: Iterable[Memory], before: Mapping[str, Memory] | None
     ) -> None:
         """Brings the search index to what was written; most changes leave the words of a memory as they were."""
         rows, gone = [], []
         for memory in memories:
-            stored = before.get(memory.id)
+            stored = before.get(memory.id) if before is not None else None
             if memory.deleted:
-                if stored is not None and not stored.deleted:
+                if before is None or (stored is not None and not stored.deleted):
                     gone.append(memory.id)
             elif changed_for_search(stored, memory):
                 rows.append(search_row(tenant, memory))

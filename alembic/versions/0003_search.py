@@ -12,8 +12,8 @@ from mnesis.domain.memory import EMPTY_VALUES, Memory
 from mnesis.domain.memory_types import MemoryType
 from mnesis.storage.search_index import search_row
 
-revision = "0004"
-down_revision = "0001"
+revision = "0003"
+down_revision = "0002"
 branch_labels = None
 depends_on = None
 
