@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from mnesis.domain.caller import Scope
 from tests.graph.client import Client
 
 pytestmark = pytest.mark.anyio
@@ -113,7 +114,8 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
 @pytest.mark.parametrize(("given", "code", "argument"), REFUSED, ids=repr)
 async def test_what_cannot_be_meant_is_refused(speak: Client, given: dict[str, Any], code: str, argument: str) -> None:
     error = await speak.error(SEARCH, **given)
-    assert error["extensions"] == {"code": code, "argument": argument}
+    within = {"argumentPath": ["filter", "types"]} if argument == "filter" else {}
+    assert error["extensions"] == {"code": code, "argument": argument, **within}
 
 
 async def test_a_cursor_written_otherwise_is_refused(speak: Client) -> None:
@@ -128,3 +130,30 @@ async def test_a_cursor_written_otherwise_is_refused(speak: Client) -> None:
 async def test_a_page_may_be_smaller_than_the_default(speak: Client) -> None:
     await speak.create(longTerm={"memory": "Tea."})
     assert (await speak.only(SEARCH, query="tea", first=0))["edges"] == []
+
+
+async def test_a_search_takes_every_condition_of_a_filter(client: Client) -> None:
+    for number, topic in enumerate(("harbour", "garden", "harbour")):
+        tags = {"topic": topic, "number": number}
+        await client.create(longTerm={"memory": f"The lighthouse of story {number}.", "tags": tags})
+    document = """
+    query($filter: MemoryFilter) {
+      searchMemories(query: "lighthouses", filter: $filter) { nodes { ... on LongTermMemory { memory } } }
+    }
+    """
+    wanted = {"tags": {"topic": "harbour"}, "not": {"tags": {"number": 0}}}
+    found = (await client.only(document, filter=wanted))["nodes"]
+    assert found == [{"memory": "The lighthouse of story 2."}]
+    error = await client.error(
+        document, filter={"createdAt": {"from": "2026-02-01T00:00:00Z", "to": "2026-01-01T00:00:00Z"}}
+    )
+    assert (error["extensions"]["code"], error["extensions"]["argument"]) == ("BAD_USER_INPUT", "filter")
+
+
+async def test_an_erased_memory_is_found_no_more(client: Client) -> None:
+    made = await client.create(longTerm={"memory": "The lighthouse is blue."})
+    erase = "mutation($input: EraseMemoriesInput!) { eraseMemories(input: $input) { errors { message } } }"
+    admin = client.allowed(Scope.ADMIN)
+    assert await admin.only(erase, input={"filter": {"ids": [made]}}) == {"errors": []}
+    document = '{ searchMemories(query: "lighthouse") { nodes { id } } }'
+    assert (await client.only(document))["nodes"] == []

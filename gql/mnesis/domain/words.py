@@ -1,7 +1,7 @@
 """What a text is searched by: its words, folded, without those that tell nothing, each reduced to its stem.
 
 What is in the index was made here, so every change to what this module answers needs a revision that fills the
-index anew (see ``alembic/versions/0004_search.py``).
+index anew (see ``alembic/versions/0003_search.py``).
 """
 
 import re

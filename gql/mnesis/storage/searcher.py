@@ -14,7 +14,7 @@ from mnesis.domain.caller import Caller
 from mnesis.domain.memory import Memory
 from mnesis.domain.searching import Candidate, Statistics, passages, ranked
 from mnesis.storage.engines import Engine
-from mnesis.storage.filtering import sought
+from mnesis.storage.filtering import findable, sought
 from mnesis.storage.rows import memory_from
 from mnesis.storage.search_index import container_word, counts_of, session_word, stem_word
 from mnesis.storage.search_statements import SearchReadStatements
@@ -90,9 +90,9 @@ class _Search:
         self._wanted = sought(query, self._engine)
         self._marks: list[str] = []
         if query.session_id is not None:
-            self._marks.append(session_word(self._tenant, query.session_id))
+            self._marks.append(session_word(self._tenant, findable(query.session_id)))
         if query.container_id is not None:
-            self._marks.append(container_word(self._tenant, query.container_id))
+            self._marks.append(container_word(self._tenant, findable(query.container_id)))
 
     def page(self) -> SearchPage:
         statistics = self._counted()
