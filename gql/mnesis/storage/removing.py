@@ -19,6 +19,7 @@ from mnesis.storage.filtering import sought
 from mnesis.storage.instants import from_microseconds, to_microseconds
 from mnesis.storage.removal_statements import FIXED_COLUMNS, RemovalStatements
 from mnesis.storage.rows import memory_from
+from mnesis.storage.search_statements import SearchWriteStatements
 from mnesis.storage.statements import WriteStatements
 from mnesis.storage.transaction import ANSWERS_KEPT, Transactions
 from mnesis.storage.visibility import TENANT, VisibleStatement
@@ -94,6 +95,8 @@ class _Step:
             )
         if last and removal.erases:
             self._cursor.execute(self._statements.forget_answers, {TENANT: self._tenant})
+            for statement in SearchWriteStatements(self._engine).forget:
+                self._cursor.execute(statement)
         if key is None:
             return RemovalStep(removed=removed)
         total = before.plus(removed)

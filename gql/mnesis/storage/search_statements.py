@@ -53,6 +53,9 @@ class SearchWriteStatements:
         self.put = WriteStatement(text=_PUT[engine.dialect.name], parameters=_COLUMNS)
         gone = SEARCH.delete().where(SEARCH.c.tenant_id == bindparam("tenant"), engine.among(SEARCH.c.memory_id, "ids"))
         self.remove = str(gone.compile(dialect=engine.dialect))
+        # FTS5 notes that words are gone and keeps them until it merges its segments; an erasure does not wait for it.
+        optimize = "INSERT INTO search_index (search_index) VALUES ('optimize')"
+        self.forget = (optimize,) if engine.dialect.name == "sqlite" else ()
 
 
 class SearchReadStatements:
