@@ -12,6 +12,7 @@ from alembic.operations import MigrationScript
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection
+from sqlalchemy.schema import SchemaItem
 
 from mnesis.storage.schema_access import changing
 from mnesis.storage.tables import METADATA
@@ -25,9 +26,21 @@ def run(connection: Connection) -> None:
         # SQLite changes a table by copying it.
         render_as_batch=connection.dialect.name == "sqlite",
         process_revision_directives=number,
+        include_name=is_of_a_model,
+        include_object=is_of_this_database,
     )
     with context.begin_transaction():
         context.run_migrations()
+
+
+def is_of_a_model(name: str | None, kind: str, _: object) -> bool:
+    """SQLite keeps a full-text index in tables that no model describes."""
+    return not (kind == "table" and name is not None and name.startswith("search_index"))
+
+
+def is_of_this_database(thing: SchemaItem, _: str | None, __: str, ___: bool, ____: SchemaItem | None) -> bool:
+    """Alembic does not ask an index's own condition (``ddl_if``)."""
+    return thing.info.get("dialect", context.get_context().dialect.name) == context.get_context().dialect.name
 
 
 def number(_: MigrationContext, __: str | Iterable[str | None] | Iterable[str], scripts: list[MigrationScript]) -> None:

@@ -48,7 +48,7 @@ def test_nothing_has_to_be_set() -> None:
 
 def test_every_limit_can_be_set(set_environment: SetEnvironment) -> None:
     wanted = {field.name: number for number, field in enumerate(fields(Limits), start=7)}
-    set_environment(**{f"limit_{name}": number for name, number in wanted.items()})
+    set_environment(**{name if name.startswith("search_") else f"limit_{name}": at for name, at in wanted.items()})
     assert Settings.load().limits() == Limits(**wanted)
 
 

@@ -125,6 +125,38 @@ def demo(
         typer.echo(asyncio.run(fill(settings, tenant=tenant, container_id=container)))
 
 
+@app.command("export")
+def export_archive(
+    tenant: Annotated[str, typer.Option(help="Whose memories are exported.")] = "default",
+    container: Annotated[str | None, typer.Option(help="The only container to export; without it, all.")] = None,
+    database: DatabaseOption = None,
+    output: Annotated[str, typer.Option(help="The file to write; - is the standard output.")] = "-",
+) -> None:
+    """Write a tenant or a container, history included, as JSON Lines that import takes back."""
+    with _complaints_told():
+        settings = Settings.load(database_url=database)
+        from mnesis.transfer import export
+
+        typer.echo(export(settings, tenant=tenant, container_id=container, output=output), err=True)
+
+
+@app.command("import")
+def import_archive(
+    file: Annotated[str, typer.Argument(help="What export wrote; - is the standard input.")],
+    tenant: Annotated[str, typer.Option(help="Whose memories these become.")] = "default",
+    container: Annotated[
+        str | None, typer.Option(help="The id under which an exported container comes back, in place of its own.")
+    ] = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Take an export back, a container into an empty one, a tenant into an empty one, on either database."""
+    with _complaints_told():
+        settings = Settings.load(database_url=database)
+        from mnesis.transfer import take_in
+
+        typer.echo(take_in(settings, tenant=tenant, container_id=container, file=file))
+
+
 @contextmanager
 def _complaints_told() -> Iterator[None]:
     try:

@@ -25,7 +25,7 @@ def prepare_database(settings: Settings) -> None:
     if settings.is_sqlite:
         migrate_database(settings)
         return
-    with _reached(settings):
+    with reached(settings):
         found = state(settings.database_url)
     match found:
         case SchemaState.CURRENT:
@@ -42,7 +42,7 @@ def prepare_database(settings: Settings) -> None:
 
 def migrate_database(settings: Settings) -> None:
     """Brings the schema up to date, whatever the database. Raises `DatabaseNotReady`."""
-    with _reached(settings):
+    with reached(settings):
         if state(settings.database_url) is SchemaState.NEWER:
             raise DatabaseNotReady(_newer(settings))
         upgrade(settings.database_url)
@@ -59,10 +59,11 @@ def open_database_of(settings: Settings) -> Database:
 
 
 @contextmanager
-def _reached(settings: Settings) -> Iterator[None]:
+def reached(settings: Settings) -> Iterator[None]:
+    """Turns what a driver or the schema's own tools raise into a complaint that names the database."""
     try:
         yield
-    except DatabaseNotReady:
+    except Complaint:
         raise
     except Exception as error:  # Each driver has faults of its own, and SQL errors stay in storage.
         _log.debug("The database cannot be used.", exc_info=True)

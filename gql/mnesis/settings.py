@@ -103,6 +103,10 @@ class Settings(BaseSettings):
     limit_socket_operations: AtLeastOne = Field(
         default=_DEFAULTS.socket_operations, description="Operations that run at once over one WebSocket."
     )
+    search_candidates: AtLeastOne = Field(
+        default=_DEFAULTS.search_candidates,
+        description="Memories that one search ranks at most, those with the rarest words first.",
+    )
 
     @classmethod
     def load(cls, **given: object) -> Self:
@@ -199,6 +203,7 @@ class Settings(BaseSettings):
             page_nodes=self.limit_page_nodes,
             queued_changes=self.limit_queued_changes,
             socket_operations=self.limit_socket_operations,
+            search_candidates=self.search_candidates,
         )
 
 

@@ -241,7 +241,7 @@ async def test_history_is_a_list_of_its_own(client: Client) -> None:
     assert ids(await client.only(LIST, filter={"types": ["HISTORY"], "ids": ["s1"]})) == ["s1~2", "s1~1"]
     assert len(ids(await client.only(LIST, filter={"types": ["HISTORY"], "sessionId": "s1"}))) == 3
     error = await client.error(LIST, filter={"types": ["HISTORY", "SESSION"]})
-    assert error["extensions"] == {"code": "BAD_USER_INPUT", "argument": "filter"}
+    assert error["extensions"] == {"code": "BAD_USER_INPUT", "argument": "filter", "argumentPath": ["filter", "types"]}
 
 
 async def test_entries_and_history_are_paged(client: Client) -> None:

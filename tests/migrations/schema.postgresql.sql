@@ -64,6 +64,14 @@ CREATE TABLE public.memory (
     strategy text
 )
 WITH (fillfactor='85');
+CREATE TABLE public.search (
+    tenant_id text NOT NULL,
+    memory_id text NOT NULL,
+    number bigint NOT NULL,
+    length integer NOT NULL,
+    words tsvector NOT NULL,
+    counts text NOT NULL
+);
 CREATE TABLE public.tenant (
     id text NOT NULL,
     change bigint NOT NULL,
@@ -84,14 +92,23 @@ ALTER TABLE ONLY public.memory
     ADD CONSTRAINT memory_entry UNIQUE (tenant_id, session_id, entry_id);
 ALTER TABLE ONLY public.memory
     ADD CONSTRAINT memory_pkey PRIMARY KEY (tenant_id, id);
+ALTER TABLE ONLY public.search
+    ADD CONSTRAINT search_pkey PRIMARY KEY (tenant_id, memory_id);
 ALTER TABLE ONLY public.tenant
     ADD CONSTRAINT tenant_pkey PRIMARY KEY (id);
+CREATE INDEX history_in_container ON public.history USING btree (tenant_id, container_id, change, "position");
+CREATE INDEX history_of_entries ON public.history USING btree (tenant_id, session_id, change, "position") WHERE (session_id IS NOT NULL);
 CREATE INDEX idempotency_age ON public.idempotency USING btree (created_at);
 CREATE INDEX memory_entries ON public.memory USING btree (tenant_id, session_id, created_at, arrival) WHERE ((NOT deleted) AND (session_id IS NOT NULL));
+CREATE INDEX memory_last_updated ON public.memory USING btree (tenant_id, updated_at, arrival) WHERE (NOT deleted);
 CREATE INDEX memory_newest ON public.memory USING btree (tenant_id, created_at, arrival) WHERE (NOT deleted);
 CREATE INDEX memory_newest_in_container ON public.memory USING btree (tenant_id, container_id, created_at, arrival) WHERE (NOT deleted);
 CREATE INDEX memory_newest_of_type ON public.memory USING btree (tenant_id, memory_type, created_at, arrival) WHERE (NOT deleted);
+CREATE INDEX search_newest ON public.search USING btree (tenant_id, number, length);
+CREATE INDEX search_words ON public.search USING gin (words);
 ALTER TABLE ONLY public.container
     ADD CONSTRAINT container_tenant FOREIGN KEY (tenant_id) REFERENCES public.tenant(id);
 ALTER TABLE ONLY public.memory
     ADD CONSTRAINT memory_container FOREIGN KEY (tenant_id, container_id) REFERENCES public.container(tenant_id, id);
+ALTER TABLE ONLY public.search
+    ADD CONSTRAINT search_memory FOREIGN KEY (tenant_id, memory_id) REFERENCES public.memory(tenant_id, id) ON DELETE CASCADE;

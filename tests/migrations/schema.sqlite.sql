@@ -29,6 +29,8 @@ CREATE TABLE history (
 	PRIMARY KEY (tenant_id, memory_id, version),
 	CONSTRAINT history_order UNIQUE (tenant_id, change, position)
 );
+CREATE INDEX history_in_container ON history (tenant_id, container_id, change, position);
+CREATE INDEX history_of_entries ON history (tenant_id, session_id, change, position) WHERE session_id IS NOT NULL;
 CREATE TABLE idempotency (
 	tenant_id TEXT NOT NULL,
 	subject TEXT NOT NULL,
@@ -74,9 +76,36 @@ CREATE TABLE memory (
 	CONSTRAINT memory_entry UNIQUE (tenant_id, session_id, entry_id)
 );
 CREATE INDEX memory_entries ON memory (tenant_id, session_id, created_at, arrival) WHERE NOT deleted AND session_id IS NOT NULL;
+CREATE INDEX memory_last_updated ON memory (tenant_id, updated_at, arrival) WHERE NOT deleted;
 CREATE INDEX memory_newest ON memory (tenant_id, created_at, arrival) WHERE NOT deleted;
 CREATE INDEX memory_newest_in_container ON memory (tenant_id, container_id, created_at, arrival) WHERE NOT deleted;
 CREATE INDEX memory_newest_of_type ON memory (tenant_id, memory_type, created_at, arrival) WHERE NOT deleted;
+CREATE TRIGGER search_deleted AFTER DELETE ON search BEGIN
+    INSERT INTO search_index (search_index, rowid, words) VALUES ('delete', old.number, old.words);
+END;
+CREATE TRIGGER search_inserted AFTER INSERT ON search BEGIN
+    INSERT INTO search_index (rowid, words) VALUES (new.number, new.words);
+END;
+CREATE TRIGGER search_updated AFTER UPDATE ON search BEGIN
+    INSERT INTO search_index (search_index, rowid, words) VALUES ('delete', old.number, old.words);
+    INSERT INTO search_index (rowid, words) VALUES (new.number, new.words);
+END;
+CREATE TABLE search (
+	tenant_id TEXT NOT NULL,
+	memory_id TEXT NOT NULL,
+	number BIGINT NOT NULL,
+	length INTEGER NOT NULL,
+	words TEXT NOT NULL,
+	counts TEXT NOT NULL,
+	PRIMARY KEY (tenant_id, memory_id),
+	CONSTRAINT search_memory FOREIGN KEY(tenant_id, memory_id) REFERENCES memory (tenant_id, id) ON DELETE CASCADE
+);
+CREATE INDEX search_newest ON search (tenant_id, number, length);
+CREATE UNIQUE INDEX search_number ON search (number);
+CREATE VIRTUAL TABLE search_index USING fts5(words, content='', detail=none, columnsize=0, tokenize='ascii');
+CREATE TABLE 'search_index_config'(k PRIMARY KEY, v) WITHOUT ROWID;
+CREATE TABLE 'search_index_data'(id INTEGER PRIMARY KEY, block BLOB);
+CREATE TABLE 'search_index_idx'(segid, term, pgno, PRIMARY KEY(segid, term)) WITHOUT ROWID;
 CREATE TABLE tenant (
 	id TEXT NOT NULL,
 	change BIGINT NOT NULL,

@@ -28,7 +28,7 @@ from mnesis.usecases.ports import (
     Overloaded,
     StoreFault,
 )
-from mnesis.usecases.requests import DeleteMemory
+from mnesis.usecases.requests import DeleteMemories, DeleteMemory, EraseMemories
 from tests.storage.workbench import (
     ANN,
     STRANGER,
@@ -278,6 +278,41 @@ async def test_another_tenant_hears_nothing(database: Database, memories: Memori
         assert [each.record.memory_id for each in await take(stream, 1)] == [own.id]
     for stream in streams:
         stream.close()
+
+
+async def test_what_is_deleted_and_erased_by_filter_is_heard(database_url: str, database: Database) -> None:
+    memories = of(database)
+    await memories.update_context_memory(ANN, context("talk", "k1", "k2"))
+    stream = await database.feed.watch(ANN, ALL, None)
+    session_only = await database.feed.watch(ANN, ChangeFilter(session_id="talk"), None)
+    await memories.delete_memories(ANN, DeleteMemories(everything=True))
+    deleted = await take(stream, 3)
+    assert {each.record.action for each in deleted} == {HistoryAction.DELETE}
+    await memories.erase_memories(ANN, EraseMemories(everything=True))
+    erased = await take(stream, 3)
+    assert {each.record.action for each in erased} == {HistoryAction.ERASE}
+    assert places(await take(session_only, 6)) == places([*deleted, *erased])
+    # An erasure tells of itself, so that whoever comes back may go on: what was erased is not there to be told.
+    again = await database.feed.watch(ANN, ALL, Cursor(value=1, tie=0))
+    assert places(await take(again, 3)) == places(erased) == order(database_url)
+    for each in (stream, session_only, again):
+        each.close()
+
+
+async def test_a_hook_that_fails_costs_no_write(
+    database: Database, memories: Memories, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    stream = await database.feed.watch(ANN, ALL, None)
+
+    def fail(tenant: str) -> None:
+        raise RuntimeError("no more threads")
+
+    monkeypatch.setattr(database._feed._wakeups, "tell", fail)
+    await made(memories, fact("1"))
+    await made(memories, fact("2"))
+    assert len(await take(stream, 2)) == 2
+    assert caplog.text.count("A commit could not be told of.") == 2
+    stream.close()
 
 
 async def conversation(memories: Memories) -> tuple[Memory, Memory]:

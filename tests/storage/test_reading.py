@@ -6,13 +6,23 @@ from typing import Any
 
 import pytest
 
+from mnesis.domain.filters import MemoryFilter
 from mnesis.domain.history import HistoryRecord
 from mnesis.domain.ids import RecordId
 from mnesis.domain.limits import Limits
 from mnesis.domain.memory import Memory
 from mnesis.domain.memory_types import MemoryType
 from mnesis.storage.database import UnknownDatabase, engine_for, open_database
-from mnesis.usecases.ports import Cursor, MemoryQuery, Page, PageRequest, RecordQuery, StoreFault
+from mnesis.usecases.ports import (
+    Cursor,
+    MemoryQuery,
+    Page,
+    PageRequest,
+    RecordQuery,
+    Removal,
+    SearchRequest,
+    StoreFault,
+)
 from mnesis.usecases.requests import DeleteMemory
 from tests.storage.workbench import (
     ANN,
@@ -32,6 +42,9 @@ from tests.storage.workbench import (
 pytestmark = pytest.mark.anyio
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
+
+
+_REMOVAL = Removal(erases=True, filter=MemoryFilter(), actor="ann")
 
 
 async def everything(bench: Bench, caller: Any, ids: list[str]) -> dict[str, Any]:
@@ -56,6 +69,12 @@ async def everything(bench: Bench, caller: Any, ids: list[str]) -> dict[str, Any
         "containers": await reader.containers(caller, ["default", "nowhere"]),
         "count_memories": await reader.count_memories(caller, MemoryQuery()),
         "count_memories of ids": await reader.count_memories(caller, memory_query),
+        "search_memories": (
+            await reader.search_memories(caller, MemoryQuery(), SearchRequest(stems=("text",), size=5, candidates=10))
+        ).hits,
+        "removable sessions": await reader.removable(caller, _REMOVAL, sessions=True, after="", size=5),
+        "removable_entries": await reader.removable_entries(caller, _REMOVAL, "s", after="", size=5),
+        "count_removable": (await reader.count_removable(caller, _REMOVAL)).memories,
         "count_records": await reader.count_records(caller, RecordQuery()),
         "count_records of ids": await reader.count_records(caller, record_query),
         "count_records of a container": await reader.count_records(caller, RecordQuery(container_id="default")),

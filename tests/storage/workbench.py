@@ -14,6 +14,7 @@ import psycopg
 from mnesis.domain.caller import EVERY_SCOPE, Caller
 from mnesis.domain.commands import BatchOutcome, Changes, Create
 from mnesis.domain.entries import ContextEntry
+from mnesis.domain.json_values import JsonObject
 from mnesis.domain.limits import Limits
 from mnesis.domain.memory import Memory
 from mnesis.domain.memory_types import MemoryType
@@ -21,6 +22,7 @@ from mnesis.storage.database import SQLITE_PREFIX, Store, engine_for, new_id
 from mnesis.storage.engines import Engine
 from mnesis.storage.lanes import Lane, QueueBounds
 from mnesis.storage.reader import Reader
+from mnesis.storage.removing import Removing
 from mnesis.storage.transaction import Transactions
 from mnesis.usecases.memories import Memories
 from mnesis.usecases.requests import CreateMemories, MemoryUpdate, UpdateContextMemory, UpdateMemories
@@ -53,7 +55,8 @@ async def opened(
     watched = Watched(engine_for(url, writer_lanes=lanes))
     engine = cast(Engine, watched)
     transactions = Transactions(engine, limits, new_id, clock)
-    store = Store([Lane(engine, transactions, bounds or QueueBounds(), f"lane-{n}") for n in range(lanes)])
+    writers = [Lane(engine, transactions, bounds or QueueBounds(), f"lane-{n}") for n in range(lanes)]
+    store = Store(writers, Removing(engine, transactions))
     reader = Reader(engine, threads=2)
     memories = Memories(store=store, reader=reader, limits=limits)
     yield Bench(memories=memories, store=store, reader=reader, watched=watched)
@@ -172,14 +175,25 @@ async def until(happened: Callable[[], object], timeout_s: float = 10.0) -> None
         await asyncio.sleep(0.005)
 
 
-def fact(text: str = "a fact", **given: Any) -> Create:
+def fact(text: str = "a fact", *, namespace: JsonObject | None = None, **given: Any) -> Create:
     """A long-term memory to be made."""
-    return Create(changes=Changes(memory_type=MemoryType.LONG_TERM, given={"memory": text, **given}))
+    changes = Changes(memory_type=MemoryType.LONG_TERM, given={"memory": text, **given})
+    return Create(namespace=namespace, changes=changes)
 
 
-def session(session_id: str, **given: Any) -> Create:
+def session(session_id: str, *, namespace: JsonObject | None = None, **given: Any) -> Create:
     """A session to be made."""
-    return Create(id=session_id, changes=Changes(memory_type=MemoryType.SESSION, given=given))
+    return Create(id=session_id, namespace=namespace, changes=Changes(memory_type=MemoryType.SESSION, given=given))
+
+
+def working(*, namespace: JsonObject | None = None, **given: Any) -> Create:
+    """A working memory outside of sessions to be made."""
+    return Create(namespace=namespace, changes=Changes(memory_type=MemoryType.WORKING, given=given))
+
+
+def entry(session_id: str, **given: Any) -> Create:
+    """An entry to be made."""
+    return Create(session_id=session_id, changes=Changes(memory_type=MemoryType.WORKING, given=given))
 
 
 async def made(memories: Memories, *items: Create, caller: Caller = ANN) -> list[Memory]:

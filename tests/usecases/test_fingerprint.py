@@ -10,11 +10,14 @@ import pytest
 from mnesis.domain.commands import Changes, Create
 from mnesis.domain.entries import ContextEntry
 from mnesis.domain.fields import Message, Unreadable
+from mnesis.domain.filters import MemoryFilter
 from mnesis.domain.memory_types import MemoryType, ObjectMode, WriteMode
 from mnesis.usecases.fingerprint import fingerprint
 from mnesis.usecases.requests import (
     CreateMemories,
+    DeleteMemories,
     DeleteMemory,
+    EraseMemories,
     MemoryUpdate,
     UpdateContextMemory,
     UpdateMemories,
@@ -110,3 +113,20 @@ def test_nesting_that_will_be_refused_can_be_compared_too() -> None:
     for _ in range(50_000):
         deep = {"a": deep}
     assert fingerprint(put(a=deep)) != fingerprint(put(a={}))
+
+
+def test_the_members_of_a_filter_count_in_any_order() -> None:
+    """Sets come in another order in every process, and the key must be good for a day."""
+
+    def deletion(*ids: str) -> DeleteMemories:
+        return DeleteMemories(filter=MemoryFilter(ids=frozenset(ids), types=frozenset(MemoryType)))
+
+    many = [f"id-{number}" for number in range(50)]
+    assert fingerprint(deletion(*many)) == fingerprint(deletion(*reversed(many)))
+    assert fingerprint(deletion(*many)) != fingerprint(deletion(*many[1:]))
+    expected = "4b84514349a37abebfc5ff8f6fbb1967013d3535b22c2f5ad35c69393954fd19"
+    assert fingerprint(deletion("a", "b", "c", "d")) == expected
+
+
+def test_a_deletion_and_an_erasure_of_the_same_differ() -> None:
+    assert fingerprint(DeleteMemories(everything=True)) != fingerprint(EraseMemories(everything=True))

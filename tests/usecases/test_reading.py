@@ -8,12 +8,14 @@ import pytest
 
 from mnesis.domain.caller import Caller, Scope
 from mnesis.domain.entries import ContextEntry
+from mnesis.domain.filters import MemoryFilter
 from mnesis.domain.ids import RecordId
 from mnesis.domain.limits import Limits
+from mnesis.domain.memory_types import MemoryType
 from mnesis.domain.refusals import Forbidden, Refused
 from mnesis.storage.database import open_database
 from mnesis.usecases.memories import Memories
-from mnesis.usecases.ports import MemoryQuery, PageRequest, RecordQuery
+from mnesis.usecases.ports import MemoryQuery, PageRequest, RecordQuery, SearchRequest
 from mnesis.usecases.reading import ReadableMemories
 from mnesis.usecases.requests import UpdateContextMemory
 
@@ -21,6 +23,13 @@ pytestmark = pytest.mark.anyio
 
 ANN = Caller(tenant="acme", subject="ann", scopes=frozenset({Scope.READ}))
 PAGE = PageRequest(size=10)
+SEARCH = SearchRequest(stems=("m1",), size=10, candidates=10)
+
+
+async def asked_of_records(memories: Memories, caller: Caller) -> RecordQuery:
+    return memories.record_query(caller, MemoryFilter(types=frozenset({MemoryType.HISTORY})))
+
+
 QUESTIONS: dict[str, Callable[[Memories, Caller], Awaitable[Any]]] = {
     "memories": lambda memories, caller: memories.memories(caller, ["s1"]),
     "past_memory": lambda memories, caller: memories.past_memory(caller, "s1", version=1),
@@ -28,6 +37,8 @@ QUESTIONS: dict[str, Callable[[Memories, Caller], Awaitable[Any]]] = {
     "containers": lambda memories, caller: memories.containers(caller, ["default"]),
     "list_memories": lambda memories, caller: memories.list_memories(caller, MemoryQuery(), PAGE),
     "count_memories": lambda memories, caller: memories.count_memories(caller, MemoryQuery()),
+    "search_memories": lambda memories, caller: memories.search_memories(caller, MemoryQuery(), SEARCH),
+    "record_query": lambda memories, caller: asked_of_records(memories, caller),
     "list_records": lambda memories, caller: memories.list_records(caller, RecordQuery(), PAGE),
     "count_records": lambda memories, caller: memories.count_records(caller, RecordQuery()),
     "entries": lambda memories, caller: memories.entries(caller, ["s1"], PAGE),
@@ -74,6 +85,8 @@ async def test_each_question_is_answered_from_the_store(memories: Memories) -> N
     listed = await memories.list_memories(ANN, MemoryQuery(), PAGE)
     assert {memory.entry_id or memory.id for memory in listed.rows} == {"s1", "m1", "m2"}
     assert await memories.count_memories(ANN, MemoryQuery()) == 3
+    found = await memories.search_memories(ANN, MemoryQuery(), SEARCH)
+    assert [hit.memory.entry_id for hit in found.hits] == ["m1", "m2"]
     assert len((await memories.list_records(ANN, RecordQuery(), PAGE)).rows) == 3
     assert await memories.count_records(ANN, RecordQuery(memory_ids=frozenset({"s1"}))) == 1
     entries = (await memories.entries(ANN, ["s1"], PageRequest(size=1)))["s1"]
@@ -90,6 +103,7 @@ async def test_another_tenant_sees_none_of_it(memories: Memories) -> None:
     assert (await memories.list_memories(stranger, MemoryQuery(), PAGE)).rows == ()
     assert (await memories.list_records(stranger, RecordQuery(), PAGE)).rows == ()
     assert await memories.count_memories(stranger, MemoryQuery()) == 0
+    assert (await memories.search_memories(stranger, MemoryQuery(), SEARCH)).hits == ()
 
 
 @pytest.mark.parametrize("bad", ["a\0b", "\ud800", ""])
@@ -106,6 +120,7 @@ async def test_texts_that_no_database_reads_find_nothing(database_url: str, bad:
     for query in (MemoryQuery(container_id=bad), MemoryQuery(session_id=bad)):
         assert (await memories.list_memories(ANN, query, PAGE)).rows == ()
         assert await memories.count_memories(ANN, query) == 0
+        assert (await memories.search_memories(ANN, query, SEARCH)).hits == ()
     for records in (RecordQuery(container_id=bad), RecordQuery(session_id=bad)):
         assert (await memories.list_records(ANN, records, PAGE)).rows == ()
         assert await memories.count_records(ANN, records) == 0

@@ -130,7 +130,7 @@ def step_back(memory: Memory, record: HistoryRecord, earlier: HistoryRecord) -> 
         updated_at=earlier.created_at,
         content_updated_at=earlier.content_updated_at,
         updated_by=earlier.actor,
-        deleted=earlier.action is HistoryAction.DELETE,
+        deleted=earlier.action in (HistoryAction.DELETE, HistoryAction.ERASE),
         values=values,
         **fixed,
     )

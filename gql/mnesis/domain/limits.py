@@ -26,6 +26,8 @@ class Limits:
     """Bytes of one request body."""
     page_nodes: int = 100
     """Nodes in one page of a connection."""
+    search_candidates: int = 2_000
+    """Memories that one search looks at more closely, those with the rarest words first."""
     queued_changes: int = 5_000
     """Changes that wait for a slow subscriber before it is told that it lagged."""
     socket_operations: int = 100

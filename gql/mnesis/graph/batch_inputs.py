@@ -9,8 +9,8 @@ from mnesis.domain.memory_types import MemoryType, ObjectMode, WriteMode
 from mnesis.graph.inputs import CreateMemoryInput, UpdateMemoryInput
 from mnesis.graph.scalars import JSONObject
 
-_REASON = "Why, for the history; at most 1,000 characters."
-_KEY = (
+REASON = "Why, for the history; at most 1,000 characters."
+KEY = (
     "1 to 255 characters, for 24 hours per subject: the same key with the same arguments answers as the first time and"
     " writes nothing; with other arguments it is IdempotencyConflictError."
 )
@@ -60,8 +60,8 @@ class UpdateContextMemoryInput:
     object_mode: ObjectMode = strawberry.field(
         default=ObjectMode.REPLACE, description="How given metadata is applied to that of an entry."
     )
-    reason: str | None = strawberry.field(description=_REASON)
-    idempotency_key: str | None = strawberry.field(description=_KEY)
+    reason: str | None = strawberry.field(description=REASON)
+    idempotency_key: str | None = strawberry.field(description=KEY)
 
 
 @strawberry.input(description="One memory to change.")
@@ -83,8 +83,8 @@ class UpdateMemoriesInput:
     object_mode: ObjectMode = strawberry.field(
         default=ObjectMode.REPLACE, description="How given JSON objects are applied."
     )
-    reason: str | None = strawberry.field(description=_REASON)
-    idempotency_key: str | None = strawberry.field(description=_KEY)
+    reason: str | None = strawberry.field(description=REASON)
+    idempotency_key: str | None = strawberry.field(description=KEY)
 
 
 @strawberry.input(description="Memories to create together.")
@@ -96,5 +96,5 @@ class CreateMemoriesInput:
     mode: WriteMode = strawberry.field(
         default=WriteMode.ATOMIC, description="Whether one refused item keeps the others from being created."
     )
-    reason: str | None = strawberry.field(description=_REASON)
-    idempotency_key: str | None = strawberry.field(description=_KEY)
+    reason: str | None = strawberry.field(description=REASON)
+    idempotency_key: str | None = strawberry.field(description=KEY)

@@ -12,6 +12,9 @@ class CursorKind(StrEnum):
     """Which order a cursor is a place in; one of another order leads nowhere."""
 
     MEMORIES = "m"
+    OLDEST_FIRST = "o"
+    UPDATED_LAST = "u"
+    UPDATED_FIRST = "f"
     RECORDS = "r"
     ENTRIES = "e"
     HISTORY = "h"

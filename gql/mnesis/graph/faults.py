@@ -1,6 +1,7 @@
 """Errors outside the payloads: each has a stable code, and what is nobody's business is masked."""
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -24,9 +25,14 @@ INTERNAL = "INTERNAL_SERVER_ERROR"
 _log = logging.getLogger("mnesis.graph")
 
 
-def refused_argument(argument: str, message: str, code: str = BAD_USER_INPUT) -> GraphQLError:
-    """The refusal of a query because of one of its arguments."""
-    return GraphQLError(message, extensions={"code": code, "argument": argument})
+def refused_argument(
+    argument: str, message: str, code: str = BAD_USER_INPUT, *, path: Sequence[str] = ()
+) -> GraphQLError:
+    """The refusal of a query because of one of its arguments; ``path`` leads to the place in it."""
+    extensions: dict[str, object] = {"code": code, "argument": argument}
+    if path:
+        extensions["argumentPath"] = [argument, *path]
+    return GraphQLError(message, extensions=extensions)
 
 
 def request_error(message: str, code: str = BAD_USER_INPUT, **extensions: object) -> dict[str, Any]:

@@ -33,6 +33,15 @@ from mnesis.graph.payloads import (
     UpdateMemoriesResult,
     UpdateMemoryPayload,
 )
+from mnesis.graph.removing import (
+    DeleteMemoriesInput,
+    DeleteMemoriesPayload,
+    EraseMemoriesInput,
+    EraseMemoriesPayload,
+    deletion_of,
+    erasure_of,
+    receipt_fields,
+)
 from mnesis.usecases.requests import (
     CreateMemories,
     DeleteMemory,
@@ -253,3 +262,42 @@ class Mutation:
         outcome = await context.memories.restore_memory(context.caller, request)
         context.loaders.forget()
         return RestoreMemoryPayload(restored_entries=outcome.cascaded.get(0, 0), **only_fields(outcome, argument))
+
+    @resolved(
+        (
+            "Deletes all memories that pass a filter, sessions together with their entries. Their history stays. Needs"
+            " the scope `memory:admin`. It is done in transactions of at most 1,000 memories, between which others"
+            " write: a memory that stops passing the filter meanwhile is kept, one that appears meanwhile may be. When"
+            " it is interrupted, the same request goes on with the rest."
+        ),
+        directives=[SEMANTIC_NON_NULL],
+    )
+    async def delete_memories(
+        self,
+        info: Info,
+        input: Annotated[DeleteMemoriesInput, strawberry.argument(description="Which memories.")],
+    ) -> DeleteMemoriesPayload | None:
+        context = info.context
+        receipt = await context.memories.delete_memories(context.caller, deletion_of(input))
+        context.loaders.forget()
+        return DeleteMemoriesPayload(**receipt_fields(receipt))
+
+    @resolved(
+        (
+            "Erases all memories that pass a filter, deleted ones too, and sessions together with their entries: their"
+            " content, their history, and the stored answers to requests that name them. What stays of each is its id,"
+            " the key of an entry, its container, and one history memory with the action ERASE, which holds no content."
+            " It reaches neither backups and logs nor the free pages of the database's files, which VACUUM clears."
+            " Needs the scope `memory:admin`; transactions as with `deleteMemories`."
+        ),
+        directives=[SEMANTIC_NON_NULL],
+    )
+    async def erase_memories(
+        self,
+        info: Info,
+        input: Annotated[EraseMemoriesInput, strawberry.argument(description="Which memories.")],
+    ) -> EraseMemoriesPayload | None:
+        context = info.context
+        receipt = await context.memories.erase_memories(context.caller, erasure_of(input))
+        context.loaders.forget()
+        return EraseMemoriesPayload(**receipt_fields(receipt))

@@ -7,20 +7,24 @@ import strawberry
 
 from mnesis.domain.caller import Scope
 from mnesis.domain.fields import Unreadable
+from mnesis.domain.filters import MemoryOrder
 from mnesis.domain.ids import DEFAULT_CONTAINER, parse_past_id, parse_record_id
 from mnesis.domain.memory_types import MemoryType
 from mnesis.domain.refusals import Forbidden, Refused
+from mnesis.domain.searching import SearchMode
 from mnesis.domain.time_travel import NotKept
 from mnesis.graph.arguments import After, Before, First, Last, TypeOfMemory, given
 from mnesis.graph.context import Info
 from mnesis.graph.directives import SEMANTIC_NON_NULL
 from mnesis.graph.faults import VERSION_NOT_KEPT, refused_argument
 from mnesis.graph.fields import resolved
+from mnesis.graph.filters import MemoryFilter
 from mnesis.graph.history import HistoryMemory
-from mnesis.graph.listing import MemoryConnection, MemoryFilter, listed
+from mnesis.graph.listing import MemoryConnection, listed
 from mnesis.graph.memory import Memory
 from mnesis.graph.node import MemoryContainer, Node
 from mnesis.graph.present import loaded, shown_as_it_was
+from mnesis.graph.searching import DEFAULT_ANSWERS, MemorySearchConnection, searched
 
 DEFAULT = strawberry.ID(DEFAULT_CONTAINER)
 
@@ -85,7 +89,7 @@ class Query:
         return found if found is not None and found.memory_type is memory_type else None
 
     @resolved(
-        "Memories, the newest first by `createdAt`, then by order of arrival; 20 of them by default.",
+        "Memories, by default the newest first by `createdAt`, then by order of arrival; 20 of them by default.",
         directives=[SEMANTIC_NON_NULL],
     )
     async def memories(
@@ -93,6 +97,12 @@ class Query:
         info: Info,
         filter: Annotated[
             MemoryFilter | None, strawberry.argument(description="Which memories; all of them by default.")
+        ] = strawberry.UNSET,
+        order_by: Annotated[
+            MemoryOrder | None,
+            strawberry.argument(
+                description="The order, CREATED_AT_DESC by default; a cursor is good for the order it came from."
+            ),
         ] = strawberry.UNSET,
         first: First = strawberry.UNSET,
         after: After = strawberry.UNSET,
@@ -102,11 +112,46 @@ class Query:
         return await listed(
             info.context,
             given(filter),
+            given(order_by),
             first=given(first),
             after=given(after),
             last=given(last),
             before=given(before),
         )
+
+    @resolved(
+        "The memories that answer a question or have words of it, the best first, then the newest. Words are compared"
+        " by their stems, without accents and without those that tell nothing; any of them will do, rare ones weigh"
+        " more. An entry of a session is also found, less strongly, by what was said just before it, by its role, by"
+        " the month and year of its `createdAt` and by its session's summary. 32 KiB of text of each memory are"
+        " searched. What is written is found at once; pages read while memories change may overlap.",
+        directives=[SEMANTIC_NON_NULL],
+    )
+    async def search_memories(
+        self,
+        info: Info,
+        query: Annotated[
+            str,
+            strawberry.argument(
+                description="Words or a question, at most 1,000 characters; there is no query syntax. One without any"
+                " word that tells something finds nothing."
+            ),
+        ],
+        filter: Annotated[
+            MemoryFilter | None,
+            strawberry.argument(description="Among which memories; all but HISTORY by default."),
+        ] = strawberry.UNSET,
+        mode: Annotated[SearchMode, strawberry.argument(description="By what they are found.")] = SearchMode.AUTO,
+        first: Annotated[
+            int,
+            strawberry.argument(description="How many answers at most, from 0 to the server's limit for a page (100)."),
+        ] = DEFAULT_ANSWERS,
+        after: Annotated[
+            str | None,
+            strawberry.argument(description="Only what comes after this cursor, which must be of the same query."),
+        ] = strawberry.UNSET,
+    ) -> MemorySearchConnection | None:
+        return await searched(info.context, query, given(filter), mode, first=first, after=given(after))
 
     @resolved("A container; null where there is none of this id.")
     async def memory_container(

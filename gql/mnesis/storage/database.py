@@ -1,6 +1,7 @@
 """A database as a whole: its lanes, its reader, and which engine a URL names."""
 
 import asyncio
+from collections.abc import Collection
 from pathlib import Path
 from zlib import crc32
 
@@ -14,10 +15,12 @@ from mnesis.storage.feed import Feed
 from mnesis.storage.lanes import Lane, QueueBounds
 from mnesis.storage.postgres_engine import PostgresEngine
 from mnesis.storage.reader import Reader
+from mnesis.storage.removing import Removing
 from mnesis.storage.sqlite_engine import SqliteEngine
 from mnesis.storage.transaction import Transactions
 from mnesis.storage.wakeups import NoWakeups, PostgresWakeups
-from mnesis.usecases.ports import ChangeFeed, MemoryReader, MemoryStore
+from mnesis.usecases import ports
+from mnesis.usecases.ports import ChangeFeed, MemoryReader, Removal, RemovalStep
 
 SQLITE_PREFIX = "sqlite:///"
 POSTGRESQL_PREFIXES = ("postgresql://", "postgres://")
@@ -28,14 +31,30 @@ class UnknownDatabase(ValueError):
 
 
 class Store:
-    """Applies batches through the lanes, those of one tenant always through the same one."""
+    """Writes through the lanes, what belongs to one tenant always through the same one."""
 
-    def __init__(self, lanes: list[Lane]) -> None:
+    def __init__(self, lanes: list[Lane], removing: Removing) -> None:
         self._lanes = lanes
+        self._removing = removing
 
     async def apply(self, caller: Caller, batch: Batch) -> BatchOutcome:
-        lane = self._lanes[crc32(caller.tenant.encode()) % len(self._lanes)]
-        return await lane.apply(caller.tenant, batch)
+        return await self._lane(caller).apply(caller.tenant, batch)
+
+    async def remove(
+        self,
+        caller: Caller,
+        removal: Removal,
+        ids: Collection[str],
+        *,
+        found: str | None = None,
+        last: bool = False,
+    ) -> RemovalStep:
+        return await self._lane(caller).run(
+            caller.tenant, lambda cursor: self._removing.step(cursor, caller, removal, ids, found=found, last=last)
+        )
+
+    def _lane(self, caller: Caller) -> Lane:
+        return self._lanes[crc32(caller.tenant.encode()) % len(self._lanes)]
 
     def close(self) -> None:
         """Finishes what was accepted. Blocks."""
@@ -55,10 +74,11 @@ class Database:
             [
                 Lane(engine, transactions, bounds, f"mnesis-writer-{number}", self._feed.committed)
                 for number in range(engine.most_writer_lanes)
-            ]
+            ],
+            Removing(engine, transactions),
         )
         self._reader = Reader(engine, threads=reader_threads)
-        self.store: MemoryStore = self._store
+        self.store: ports.Store = self._store
         self.reader: MemoryReader = self._reader
         self.feed: ChangeFeed = self._feed
 

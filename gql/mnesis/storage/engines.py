@@ -3,7 +3,7 @@
 An `Engine` speaks to its driver, not to a pool: every lane and every reading thread owns one connection.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
@@ -17,6 +17,8 @@ DriverCursor: TypeAlias = Any  # Its cursor.
 
 BUSY_TIMEOUT_S = 10.0
 """How long a statement waits for another process's lock before the transaction is tried again."""
+STREAMED_ROWS = 64
+"""How many rows are fetched at once where a whole table is read: with their bytes at the limit that is what is held."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +45,14 @@ class Engine(Protocol):
         """Begins a transaction that will write."""
         ...
 
+    def begin_snapshot(self, cursor: DriverCursor) -> None:
+        """Begins a transaction that reads, and to which what others commit meanwhile does not show."""
+        ...
+
+    def stream(self, connection: Connection, text: str, parameters: Mapping[str, Any]) -> Iterator[Sequence[Any]]:
+        """The rows of a statement, a few at a time, inside a transaction."""
+        ...
+
     def is_transient(self, fault: BaseException) -> bool:
         """Whether the same transaction may succeed when it is tried again."""
         ...
@@ -53,6 +63,21 @@ class Engine(Protocol):
 
     def among(self, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
         """``column`` is one of the texts in the list parameter ``name``."""
+        ...
+
+    def json_contains(self, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+        """The JSON in ``column`` contains the JSON text in the parameter ``name``, as `json_values.contains` has it;
+        may be null where the column is."""
+        ...
+
+    def text_contains(self, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+        """The text in the parameter ``name`` occurs in ``column``, whatever the case of its letters; may be null where
+        the column is."""
+        ...
+
+    def messages_contain(self, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+        """The text in the parameter ``name`` occurs in the text of one of the messages in ``column``; may be null
+        where the column is."""
         ...
 
     def listed(self, name: str) -> Select[Any]:

@@ -15,14 +15,15 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from sqlalchemy import select
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from mnesis.domain.commands import Batch, BatchOutcome, Command, Create, PutEntry, Rejected, Update
 from mnesis.domain.fields import Message
-from mnesis.storage.engines import Connection, Engine
-from mnesis.storage.transaction import Applied, Transactions
+from mnesis.storage.engines import Connection, DriverCursor, Engine
+from mnesis.storage.transaction import Transactions
 from mnesis.usecases.ports import Overloaded, StoreFault
 
 log = logging.getLogger("mnesis.storage")
@@ -51,14 +52,19 @@ class QueueBounds:
 
 @dataclass(slots=True, kw_only=True)
 class Waiting:
-    """A batch in a lane's queue and where its answer goes."""
+    """A batch or a job in a lane's queue and where its answer goes."""
 
     tenant: str
-    batch: Batch
+    work: Batch | Callable[[DriverCursor], Any]
     commands: int
     weight_bytes: int
     loop: asyncio.AbstractEventLoop
-    answer: "asyncio.Future[BatchOutcome]"
+    answer: "asyncio.Future[Any]"
+
+    @property
+    def alone(self) -> bool:
+        """Whether nothing may be merged with it: only batches can be."""
+        return not isinstance(self.work, Batch)
 
 
 class _Retry(Exception):
@@ -89,6 +95,7 @@ class Lane:
         """What waits of each tenant; the tenant that is first gets its turn next."""
         self._queued_commands = 0
         self._queued_bytes = 0
+        self._ask_mark = str(select(engine.mark_column()).compile(dialect=engine.dialect))
         self._changed = threading.Condition()
         self._closing = False
         self._connection: Connection | None = None
@@ -98,12 +105,27 @@ class Lane:
 
     async def apply(self, tenant: str, batch: Batch) -> BatchOutcome:
         """Queues a batch and waits for its commit. A batch whose caller goes away is dropped unless begun."""
+        weight_bytes = sum(map(_weight_bytes, batch.commands))
+        outcome: BatchOutcome = await self._queued(tenant, batch, max(1, len(batch.commands)), weight_bytes)
+        return outcome
+
+    async def run(self, tenant: str, job: Callable[[DriverCursor], _T]) -> _T:
+        """Queues a job, which gets a transaction of its own, and waits for its commit.
+
+        A job may be run again where its transaction left no trace, and takes the tenant's lock itself.
+        """
+        result: _T = await self._queued(tenant, job, 1, OBJECT_BYTES)
+        return result
+
+    async def _queued(
+        self, tenant: str, work: Batch | Callable[[DriverCursor], Any], commands: int, weight_bytes: int
+    ) -> Any:
         loop = asyncio.get_running_loop()
         waiting = Waiting(
             tenant=tenant,
-            batch=batch,
-            commands=max(1, len(batch.commands)),
-            weight_bytes=sum(map(_weight_bytes, batch.commands)),
+            work=work,
+            commands=commands,
+            weight_bytes=weight_bytes,
             loop=loop,
             answer=loop.create_future(),
         )
@@ -152,6 +174,8 @@ class Lane:
                 weight += queue[0].weight_bytes
                 if taken and (commands > MERGED_COMMANDS or weight > MERGED_BYTES):
                     break
+                if taken and (taken[0].alone or queue[0].alone):
+                    break
                 taken.append(queue.popleft())
             if queue:
                 # At the end of the line, so that a busy tenant does not keep the others waiting.
@@ -163,7 +187,6 @@ class Lane:
     def _apply(self, begun: Sequence[Waiting]) -> None:
         try:
             _answer(zip(begun, self._committed(begun), strict=True))
-            self._committed_for(begun[0].tenant)
         except (_Retry, InDoubt) as fault:
             # Alone they would fare no better while the database cannot be reached, or might be written twice.
             log.exception("%d batches could not be written.", len(begun))
@@ -177,32 +200,54 @@ class Lane:
             log.warning("A merged transaction failed, its %d batches are tried alone: %s", len(begun), fault)
             for waiting in begun:
                 self._apply([waiting])
+        else:
+            self._tell_of(begun[0].tenant)
 
-    def _committed(self, begun: Sequence[Waiting]) -> tuple[BatchOutcome, ...]:
+    def _tell_of(self, tenant: str) -> None:
+        try:
+            self._committed_for(tenant)
+        except Exception:
+            # It was written and answered, and whoever waits for it looks by itself after a while.
+            log.exception("A commit could not be told of.")
+
+    def _committed(self, begun: Sequence[Waiting]) -> tuple[Any, ...]:
         attempts = Retrying(
             retry=retry_if_exception_type(_Retry),
             stop=stop_after_attempt(ATTEMPTS),
             wait=wait_random_exponential(multiplier=0.02, max=1.0),
             reraise=True,
         )
-        return attempts(self._attempt, begun[0].tenant, [waiting.batch for waiting in begun])
+        return attempts(self._attempt, begun[0].tenant, [waiting.work for waiting in begun])
 
-    def _attempt(self, tenant: str, batches: Sequence[Batch]) -> tuple[BatchOutcome, ...]:
-        applied: Applied | None = None
+    def _attempt(self, tenant: str, works: Sequence[Batch | Callable[[DriverCursor], Any]]) -> tuple[Any, ...]:
+        answers: tuple[Any, ...] = ()
+        mark: str | None = None
         try:
             cursor = self._connected().cursor()
             self._engine.begin(cursor)
-            applied = self._transactions.apply(cursor, tenant, batches)
+            answers, mark = self._done(cursor, tenant, works)
             cursor.execute("COMMIT")
         except Exception as fault:
             self._roll_back()
             # A COMMIT that failed may have taken effect all the same: its connection may have broken after it.
-            if applied is not None and applied.mark is not None and self._was_committed(applied.mark):
-                return applied.outcomes
+            if mark is not None and self._was_committed(mark):
+                return answers
             if self._engine.is_transient(fault):
                 raise _Retry(f"{type(fault).__name__}: {fault}") from fault
             raise
-        return applied.outcomes
+        return answers
+
+    def _done(
+        self, cursor: DriverCursor, tenant: str, works: Sequence[Batch | Callable[[DriverCursor], Any]]
+    ) -> tuple[tuple[Any, ...], str | None]:
+        """The answers, and what the transaction is known by."""
+        batches = [work for work in works if isinstance(work, Batch)]
+        if batches:
+            applied = self._transactions.apply(cursor, tenant, batches)
+            return applied.outcomes, applied.mark
+        answers = tuple(work(cursor) for work in works if not isinstance(work, Batch))
+        cursor.execute(self._ask_mark)
+        return answers, cursor.fetchone()[0]
 
     def _was_committed(self, mark: str) -> bool:
         """Asks until the transaction has ended and the database answers. Raises `InDoubt`."""
@@ -257,16 +302,16 @@ class Lane:
             self._roll_back()
 
 
-def _answer(answers: Iterable[tuple[Waiting, BatchOutcome]]) -> None:
+def _answer(answers: Iterable[tuple[Waiting, Any]]) -> None:
     """Hands answers over to their loops, one call for each loop."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[Waiting, BatchOutcome]]] = {}
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[Waiting, Any]]] = {}
     for waiting, outcome in answers:
         by_loop.setdefault(waiting.loop, []).append((waiting, outcome))
     for loop, given in by_loop.items():
         _call(loop, _set_results, given)
 
 
-def _set_results(given: list[tuple[Waiting, BatchOutcome]]) -> None:
+def _set_results(given: list[tuple[Waiting, Any]]) -> None:
     for waiting, outcome in given:
         if not waiting.answer.done():
             waiting.answer.set_result(outcome)

@@ -1,6 +1,7 @@
 """PostgreSQL through psycopg 3, in threads: arrays hand over any number of rows in one statement."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from itertools import count
 from typing import Any
 
 import psycopg
@@ -17,20 +18,30 @@ from sqlalchemy import (
     Select,
     Table,
     Text,
+    and_,
     bindparam,
     cast,
     func,
     literal_column,
+    or_,
     select,
 )
 from sqlalchemy import any_ as sql_any
 from sqlalchemy import column as sql_column
-from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeEngine
 
-from mnesis.storage.engines import BUSY_TIMEOUT_S, Connection, DriverCursor, WriteStatement, excluded_columns, storable
+from mnesis.storage.engines import (
+    BUSY_TIMEOUT_S,
+    STREAMED_ROWS,
+    Connection,
+    DriverCursor,
+    WriteStatement,
+    excluded_columns,
+    storable,
+)
 
 _TRANSIENT = (
     errors.SerializationFailure,
@@ -53,6 +64,8 @@ _CONNECTION = {
     "tcp_user_timeout": 30_000,
 }
 """For what an address leaves open."""
+
+_streams = count(1)
 
 _SETTINGS = """
     -- A plan made once for all parameters may walk whatever a tenant has, since it was made while that was little
@@ -95,6 +108,16 @@ class PostgresEngine:
         after it must be what the one before has committed."""
         cursor.execute("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
 
+    def begin_snapshot(self, cursor: DriverCursor) -> None:
+        cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+
+    def stream(self, connection: Connection, text: str, parameters: Mapping[str, Any]) -> Iterator[Sequence[Any]]:
+        """Through a cursor of the server, which otherwise would send all rows at once."""
+        with connection.cursor(name=f"stream_{next(_streams)}") as cursor:
+            cursor.itersize = STREAMED_ROWS
+            cursor.execute(text, parameters)
+            yield from cursor
+
     def is_transient(self, fault: BaseException) -> bool:
         """Conflicts with other transactions, and a server that went away."""
         if isinstance(fault, _TRANSIENT):
@@ -106,6 +129,28 @@ class PostgresEngine:
 
     def among(self, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
         return column == sql_any(cast(bindparam(name), ARRAY(Text)))
+
+    def json_contains(self, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+        return cast(column, JSONB).contains(cast(bindparam(name, type_=Text), JSONB))
+
+    def text_contains(self, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+        """Not LIKE, in which some characters have a meaning of their own."""
+        return func.strpos(func.lower(column), func.lower(cast(bindparam(name), Text))) > 0
+
+    def messages_contain(self, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+        """Of structured parts, what they hold under "text"."""
+        messages = cast(column, JSONB)
+        message = func.jsonb_array_elements(messages).column_valued("message")
+        part = func.jsonb_path_query(messages, literal_column("'$[*].parts[*]'")).column_valued("part")
+        key: ColumnElement[str] = literal_column("'text'")
+        said = self.text_contains(message.op("->>")(key), name)
+        said_in_part = and_(
+            func.jsonb_typeof(part.op("->")(key)) == literal_column("'string'"),
+            self.text_contains(part.op("->>")(key), name),
+        )
+        return or_(
+            select(literal_column("1")).where(said).exists(), select(literal_column("1")).where(said_in_part).exists()
+        )
 
     def listed(self, name: str) -> Select[Any]:
         return select(func.unnest(cast(bindparam(name), ARRAY(Text))))

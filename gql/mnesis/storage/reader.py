@@ -11,12 +11,16 @@ from typing import Any, TypeVar
 from mnesis.domain.caller import Caller
 from mnesis.domain.history import HistoryRecord
 from mnesis.domain.ids import DEFAULT_CONTAINER, RecordId
-from mnesis.domain.json_values import text_fault
 from mnesis.domain.memory import Memory
+from mnesis.domain.memory_types import MemoryType
 from mnesis.domain.time_travel import NotKept, as_of
 from mnesis.storage.engines import Connection, Engine
+from mnesis.storage.filtering import findable, sought
 from mnesis.storage.instants import from_microseconds, to_microseconds
+from mnesis.storage.removal_statements import RemovalStatements
+from mnesis.storage.removing import removal_counts
 from mnesis.storage.rows import memory_from, record_from
+from mnesis.storage.searcher import Searcher
 from mnesis.storage.statements import ReadStatements
 from mnesis.storage.visibility import VisibleStatement, caller_parameters
 from mnesis.usecases.ports import (
@@ -27,6 +31,11 @@ from mnesis.usecases.ports import (
     PageRequest,
     PastMemory,
     RecordQuery,
+    Removable,
+    Removal,
+    RemovalCounts,
+    SearchPage,
+    SearchRequest,
     StoreFault,
 )
 
@@ -43,6 +52,8 @@ class Reader:
     def __init__(self, engine: Engine, *, threads: int) -> None:
         self._engine = engine
         self._statements = ReadStatements(engine)
+        self._searcher = Searcher(engine, self._statements.memories)
+        self._removals = RemovalStatements(engine)
         self._local = threading.local()
         self._connections: set[Connection] = set()
         self._lock = threading.Lock()
@@ -97,7 +108,7 @@ class Reader:
 
     async def records(self, caller: Caller, ids: Collection[RecordId]) -> Mapping[RecordId, HistoryRecord]:
         common = caller_parameters(caller)
-        wanted = [{**common, "memory": _findable(record.memory_id), "version": record.version} for record in set(ids)]
+        wanted = [{**common, "memory": findable(record.memory_id), "version": record.version} for record in set(ids)]
         statement = self._statements.record
         rows = await self._hop(lambda ask: [row for values in wanted for row in ask(statement, values)])
         return {RecordId(record.memory_id, record.version): record for record in map(record_from, rows)}
@@ -110,15 +121,50 @@ class Reader:
         return found
 
     async def list_memories(self, caller: Caller, query: MemoryQuery, page: PageRequest) -> Page[Memory]:
-        conditions, values = self._memory_conditions(query)
-        bound, ascending = _direction(page, ascending=False)
-        statement = self._statements.list_memories(conditions, bound, ascending)
-        rows = await self._rows(caller, statement, {**values, **_place(page)})
-        return _page(list(map(memory_from, rows)), _memory_cursor, page)
+        wanted = sought(query, self._engine)
+        bound, ascending = _direction(page, ascending=query.order.ascending)
+        # No index has a session's entries in the order of their changes, so they are looked up and sorted.
+        looked_up = wanted.names("ids") or (query.order.column == "updated_at" and wanted.names("session"))
+        statement = self._statements.list_memories(wanted.shape, looked_up, query.order.column, bound, ascending)
+        rows = await self._rows(caller, statement, {**wanted.values, **_place(page)})
+        return _page(list(map(memory_from, rows)), _MEMORY_CURSORS[query.order.column], page)
 
     async def count_memories(self, caller: Caller, query: MemoryQuery) -> int:
-        conditions, values = self._memory_conditions(query)
-        return _count(await self._rows(caller, self._statements.count_memories(conditions), values))
+        wanted = sought(query, self._engine)
+        return _count(await self._rows(caller, self._statements.count_memories(wanted.shape), wanted.values))
+
+    async def removable(
+        self, caller: Caller, removal: Removal, *, sessions: bool, after: str, size: int
+    ) -> Sequence[Removable]:
+        wanted = sought(removal.filter, self._engine)
+        statement = self._removals.removable(wanted.shape, removal.erases, sessions)
+        ids = [row[0] for row in await self._rows(caller, statement, {**wanted.values, "after": after, "size": size})]
+        counted = {}
+        if sessions and ids:
+            counts = self._removals.entry_counts[removal.erases]
+            counted = {
+                row[0]: int(row[1]) for row in await self._rows(caller, counts, {"ids": self._engine.texts(ids)})
+            }
+        return [Removable(id=each, entries=counted.get(each, 0)) for each in ids]
+
+    async def removable_entries(
+        self, caller: Caller, removal: Removal, session_id: str, *, after: str, size: int
+    ) -> Sequence[str]:
+        values = {"session": session_id, "after": after, "size": size}
+        return [row[0] for row in await self._rows(caller, self._removals.entries[removal.erases], values)]
+
+    async def count_removable(self, caller: Caller, removal: Removal) -> RemovalCounts:
+        wanted = sought(removal.filter, self._engine)
+        rows = await self._rows(caller, self._removals.counts(wanted.shape, removal.erases), wanted.values)
+        counted = {MemoryType(row[0]): int(row[1]) for row in rows}
+        records = 0
+        if removal.erases:
+            statement = self._removals.record_counts(wanted.shape, removal.erases)
+            records = _count(await self._rows(caller, statement, wanted.values))
+        return removal_counts(counted, records)
+
+    async def search_memories(self, caller: Caller, query: MemoryQuery, request: SearchRequest) -> SearchPage:
+        return await self._hop(lambda ask: self._searcher.search(ask, caller, query, request))
 
     async def list_records(self, caller: Caller, query: RecordQuery, page: PageRequest) -> Page[HistoryRecord]:
         conditions, values = self._record_conditions(query)
@@ -155,30 +201,17 @@ class Reader:
     async def count_histories(self, caller: Caller, memory_ids: Collection[str]) -> Mapping[str, int]:
         return await self._counts(caller, self._statements.count_histories, memory_ids)
 
-    def _memory_conditions(self, query: MemoryQuery) -> tuple[frozenset[str], dict[str, Any]]:
-        values: dict[str, Any] = {}
-        if query.types is not None:
-            words = [memory_type.value for memory_type in query.types]
-            if len(words) == 1:
-                values["type"] = words[0]
-            else:
-                values["types"] = self._engine.texts(words)
-        if query.ids is not None:
-            values["ids"] = self._engine.texts(query.ids)
-        if query.container_id is not None:
-            values["container"] = _findable(query.container_id)
-        if query.session_id is not None:
-            values["session"] = _findable(query.session_id)
-        return frozenset(values), values
-
     def _record_conditions(self, query: RecordQuery) -> tuple[frozenset[str], dict[str, Any]]:
         values: dict[str, Any] = {}
         if query.memory_ids is not None:
             values["ids"] = self._engine.texts(query.memory_ids)
         if query.container_id is not None:
-            values["container"] = _findable(query.container_id)
+            values["container"] = findable(query.container_id)
         if query.session_id is not None:
-            values["session"] = _findable(query.session_id)
+            values["session"] = findable(query.session_id)
+        if query.created_at is not None:
+            sides = {"since": query.created_at.start, "until": query.created_at.end}
+            values |= {name: to_microseconds(time) for name, time in sides.items() if isinstance(time, datetime)}
         return frozenset(values), values
 
     async def _counts(self, caller: Caller, statement: VisibleStatement, ids: Collection[str]) -> Mapping[str, int]:
@@ -197,7 +230,7 @@ class Reader:
         """The same question about each of several things, in one hop: each answer is a short walk of an index."""
         common = {**caller_parameters(caller), **_place(page)}
         return await self._hop(
-            lambda ask: {each: ask(statement, {**common, name: _findable(each)}) for each in dict.fromkeys(of)}
+            lambda ask: {each: ask(statement, {**common, name: findable(each)}) for each in dict.fromkeys(of)}
         )
 
     async def _rows(self, caller: Caller, statement: VisibleStatement, values: Mapping[str, Any]) -> Rows:
@@ -257,11 +290,6 @@ class Reader:
         connection.close()
 
 
-def _findable(text: str) -> str:
-    """The text, or the empty one, which is nothing's id, for what a database cannot even be asked for."""
-    return text if text_fault(text) is None else ""
-
-
 def _direction(page: PageRequest, *, ascending: bool) -> tuple[str | None, bool]:
     """The side of the place that rows are wanted from, and the direction in which they are fetched."""
     fetched = ascending is not page.backward
@@ -293,6 +321,13 @@ def _page(fetched: list[T], cursor: Callable[[T], Cursor], page: PageRequest) ->
 
 def _memory_cursor(memory: Memory) -> Cursor:
     return Cursor(value=to_microseconds(memory.created_at), tie=memory.arrival)
+
+
+def _update_cursor(memory: Memory) -> Cursor:
+    return Cursor(value=to_microseconds(memory.updated_at), tie=memory.arrival)
+
+
+_MEMORY_CURSORS = {"created_at": _memory_cursor, "updated_at": _update_cursor}
 
 
 def _record_cursor(record: HistoryRecord) -> Cursor:

@@ -1,16 +1,17 @@
 """SQLite, embedded: one file, one writer at a time, readers beside it (WAL), every commit on the disk."""
 
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Select, Table, bindparam, func, literal_column, select
+from sqlalchemy import ColumnElement, Function, Select, Table, bindparam, func, literal_column, select
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.engine import Dialect
 
+from mnesis.storage.comparing import json_contains, messages_contain, text_contains
 from mnesis.storage.engines import BUSY_TIMEOUT_S, Connection, DriverCursor, WriteStatement, excluded_columns, storable
 
 OLDEST = (3, 38, 0)
@@ -45,11 +46,22 @@ class SqliteEngine:
             connection.execute("PRAGMA journal_mode = WAL")
         for pragma in _PRAGMAS:
             connection.execute(pragma)
+        for function in (json_contains, messages_contain, text_contains):
+            connection.create_function(function.__name__, 2, function, deterministic=True)
         return connection
 
     def begin(self, cursor: DriverCursor) -> None:
         """Takes the one write lock at once, so that nothing read before it decides anything."""
         cursor.execute("BEGIN IMMEDIATE")
+
+    def begin_snapshot(self, cursor: DriverCursor) -> None:
+        """In WAL mode a reader goes on seeing what it saw first, and holds up no writer."""
+        cursor.execute("BEGIN DEFERRED")
+
+    def stream(self, connection: Connection, text: str, parameters: Mapping[str, Any]) -> Iterator[Sequence[Any]]:
+        """SQLite finds a row when it is asked for it."""
+        rows: Iterator[Sequence[Any]] = connection.execute(text, parameters)
+        return rows
 
     def is_transient(self, fault: BaseException) -> bool:
         """Another process held the file for longer than the busy timeout."""
@@ -62,6 +74,15 @@ class SqliteEngine:
 
     def among(self, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
         return column.in_(self.listed(name))
+
+    def json_contains(self, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+        return _asked(func.json_contains(column, bindparam(name)))
+
+    def text_contains(self, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+        return _asked(func.text_contains(column, bindparam(name)))
+
+    def messages_contain(self, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+        return _asked(func.messages_contain(column, bindparam(name)))
 
     def listed(self, name: str) -> Select[Any]:
         """A JSON array stands for the list."""
@@ -99,3 +120,8 @@ class SqliteEngine:
     def was_committed(self, connection: Connection, mark: str) -> bool | None:
         """Never asked: a file does not hang up."""
         return False
+
+
+def _asked(call: Function[Any]) -> ColumnElement[bool]:
+    """One of our own functions (see `comparing`), whose answer is a condition."""
+    return call.op("<>", is_comparison=True)(literal_column("0"))

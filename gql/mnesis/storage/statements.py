@@ -1,6 +1,6 @@
 """Every statement, built from the tables and compiled once for the engine's dialect."""
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -16,25 +16,27 @@ from sqlalchemy import (
     text,
     tuple_,
     union,
+    union_all,
 )
 from sqlalchemy.dialects.postgresql import insert  # Both dialects spell the one upsert that uses it alike.
 from sqlmodel import SQLModel
 
 from mnesis.storage.engines import Engine
+from mnesis.storage.filtering import SHAPES_KEPT, Shape, condition, during
 from mnesis.storage.tables import ContainerRow, HistoryRow, IdempotencyRow, MemoryRow, TenantRow
 from mnesis.storage.visibility import VisibleStatement, compile_visible, visible
 
 
-def _table(row: type[SQLModel]) -> Table:
+def table_of(row: type[SQLModel]) -> Table:
     table: Table = row.__table__  # type: ignore[attr-defined]  # SQLModel does not declare it.
     return table
 
 
-TENANT = _table(TenantRow)
-CONTAINER = _table(ContainerRow)
-MEMORY = _table(MemoryRow)
-HISTORY = _table(HistoryRow)
-IDEMPOTENCY = _table(IdempotencyRow)
+TENANT = table_of(TenantRow)
+CONTAINER = table_of(ContainerRow)
+MEMORY = table_of(MemoryRow)
+HISTORY = table_of(HistoryRow)
+IDEMPOTENCY = table_of(IdempotencyRow)
 
 # Spelt as the partial indexes spell it, so that both databases see that they may use them.
 _LIVE = text("NOT memory.deleted")
@@ -114,37 +116,51 @@ class ReadStatements:
             .where(engine.among(HISTORY.c.memory_id, "ids"))
             .group_by(HISTORY.c.memory_id)
         )
-        self.list_memories = cache(self._list_memories)
-        self.count_memories = cache(self._count_memories)
+        # Clients make the shapes, so only the latest are kept.
+        self.list_memories = lru_cache(SHAPES_KEPT)(self._list_memories)
+        self.count_memories = lru_cache(SHAPES_KEPT)(self._count_memories)
         self.list_records = cache(self._list_records)
         self.count_records = cache(self._count_records)
         self.entries = cache(self._entries)
         self.history = cache(self._history)
 
-    def _list_memories(self, conditions: frozenset[str], bound: str | None, ascending: bool) -> VisibleStatement:
-        """``conditions`` are the names of the query's parts that are given (see `_memory_conditions`);
-        ``bound`` is None, "after" or "before" in the direction of the order."""
-        order = _order_of(conditions, MEMORY.c.created_at, MEMORY.c.arrival)
-        found = select(*MEMORY.columns).where(*self._memory_conditions(conditions))
+    def _list_memories(
+        self, shape: Shape, looked_up: bool, column: str, bound: str | None, ascending: bool
+    ) -> VisibleStatement:
+        """``looked_up`` are few enough to be sorted; ``column`` is the time that orders them; ``bound`` is None or
+        "place"."""
+        order = _order_of(looked_up, MEMORY.c[column], MEMORY.c.arrival)
+        found = select(*MEMORY.columns).where(_LIVE, condition(shape, self._engine, MEMORY))
         return self._compiled(_paged(found, order, bound, ascending))
 
-    def _count_memories(self, conditions: frozenset[str]) -> VisibleStatement:
-        return self._compiled(select(func.count()).select_from(MEMORY).where(*self._memory_conditions(conditions)))
-
-    def _memory_conditions(self, given: frozenset[str]) -> list[ColumnElement[bool]]:
-        known: dict[str, ColumnElement[bool]] = {
-            "type": MEMORY.c.memory_type == bindparam("type"),
-            "types": self._engine.among(MEMORY.c.memory_type, "types"),
-            "ids": self._engine.among(MEMORY.c.id, "ids"),
-            "container": MEMORY.c.container_id == bindparam("container"),
-            "session": MEMORY.c.session_id == bindparam("session"),
-        }
-        return [_LIVE, *(known[name] for name in sorted(given))]  # type: ignore[list-item]  # text is a condition
+    def _count_memories(self, shape: Shape) -> VisibleStatement:
+        found = select(func.count()).select_from(MEMORY)
+        return self._compiled(found.where(_LIVE, condition(shape, self._engine, MEMORY)))
 
     def _list_records(self, conditions: frozenset[str], bound: str | None, ascending: bool) -> VisibleStatement:
-        order = _order_of(conditions, HISTORY.c.change, HISTORY.c.position)
-        found = select(*HISTORY.columns).where(*self._record_conditions(conditions))
-        return self._compiled(_paged(found, order, bound, ascending))
+        order = _order_of("ids" in conditions, HISTORY.c.change, HISTORY.c.position)
+        if "session" not in conditions:
+            found = select(*HISTORY.columns).where(*self._record_conditions(conditions))
+            return self._compiled(_paged(found, order, bound, ascending))
+        # Two short walks of an index instead of an OR, for which a database would walk the tenant's history. A memory's
+        # versions are in the order of its changes, so those of the session itself come out of the primary key.
+        others = self._record_conditions(conditions - {"session"})
+        entries = select(*HISTORY.columns).where(HISTORY.c.session_id == bindparam("session"), *others)
+        itself = select(*HISTORY.columns).where(HISTORY.c.memory_id == bindparam("session"), *others)
+        by_version = HISTORY.c.version.asc() if ascending else HISTORY.c.version.desc()
+        both = union_all(
+            *(
+                select(*part.columns)
+                for part in (
+                    visible(_paged(entries, order, bound, ascending)).subquery("of_entries"),
+                    visible(_paged(itself, order, bound, ascending).order_by(None).order_by(by_version)).subquery(
+                        "of_itself"
+                    ),
+                )
+            )
+        ).subquery("found")
+        merged = (part.asc() if ascending else part.desc() for part in (both.c.change, both.c.position))
+        return self._compiled(select(*both.columns).order_by(*merged).limit(bindparam("size", type_=BigInteger)))
 
     def _count_records(self, conditions: frozenset[str]) -> VisibleStatement:
         return self._compiled(select(func.count()).select_from(HISTORY).where(*self._record_conditions(conditions)))
@@ -154,6 +170,8 @@ class ReadStatements:
             "ids": self._engine.among(HISTORY.c.memory_id, "ids"),
             "container": HISTORY.c.container_id == bindparam("container"),
             "session": or_(HISTORY.c.session_id == bindparam("session"), HISTORY.c.memory_id == bindparam("session")),
+            "since": during(HISTORY.c.created_at, "since", None),
+            "until": during(HISTORY.c.created_at, None, "until"),
         }
         return [known[name] for name in sorted(given)]
 
@@ -169,10 +187,10 @@ class ReadStatements:
         return compile_visible(visible(statement), self._engine.dialect)
 
 
-def _order_of(conditions: frozenset[str], *columns: ColumnElement[int]) -> tuple[ColumnElement[int], ...]:
-    """The columns; no index has them in this form where ids are given, or a database would walk all that the tenant
+def _order_of(looked_up: bool, *columns: ColumnElement[int]) -> tuple[ColumnElement[int], ...]:
+    """The columns; no index has them in this form where few are looked up, or a database would walk all that the tenant
     has in their order instead of looking the few up and sorting them."""
-    return tuple(column + literal_column("0") for column in columns) if "ids" in conditions else columns
+    return tuple(column + literal_column("0") for column in columns) if looked_up else columns
 
 
 def _paged(

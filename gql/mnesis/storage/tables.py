@@ -5,7 +5,8 @@ alike. JSON is stored as the text that was written, so that numbers and the orde
 Every key begins with the tenant.
 """
 
-from sqlalchemy import JSON, BigInteger, Column, Index, LargeBinary, Text, UniqueConstraint, text
+from sqlalchemy import DDL, JSON, BigInteger, Column, Index, LargeBinary, Text, UniqueConstraint, event, text
+from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.schema import ForeignKeyConstraint
 from sqlmodel import Field, SQLModel
 
@@ -67,6 +68,7 @@ class MemoryRow(SQLModel, table=True):
             postgresql_where=LIVE,
             sqlite_where=LIVE,
         ),
+        Index("memory_last_updated", "tenant_id", "updated_at", "arrival", postgresql_where=LIVE, sqlite_where=LIVE),
         Index(
             "memory_entries",
             "tenant_id",
@@ -115,7 +117,19 @@ class HistoryRow(SQLModel, table=True):
     """One change of one memory. (``change``, ``position``) is the tenant's commit order."""
 
     __tablename__ = "history"
-    __table_args__ = (UniqueConstraint("tenant_id", "change", "position", name="history_order"),)
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "change", "position", name="history_order"),
+        Index("history_in_container", "tenant_id", "container_id", "change", "position"),
+        Index(
+            "history_of_entries",
+            "tenant_id",
+            "session_id",
+            "change",
+            "position",
+            postgresql_where=text("session_id IS NOT NULL"),
+            sqlite_where=text("session_id IS NOT NULL"),
+        ),
+    )
 
     tenant_id: str = Field(sa_column=Column(Text, primary_key=True))
     memory_id: str = Field(sa_column=Column(Text, primary_key=True))
@@ -147,5 +161,53 @@ class IdempotencyRow(SQLModel, table=True):
     answer: str = Field(sa_column=Column(JSON, nullable=False))
     created_at: int = Field(sa_column=Column(BigInteger, nullable=False))
 
+
+class SearchRow(SQLModel, table=True):
+    """What one live memory is found by.
+
+    ``words`` are its stems, each behind a mark of the tenant, and marks of its container and session (see
+    `search_index`): so the tenant is part of every match. On SQLite a table of FTS5 indexes them, which triggers
+    keep up to date; ``number`` is its row id. ``counts`` says how often each stem occurs, for ranking.
+    """
+
+    __tablename__ = "search"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "memory_id"], ["memory.tenant_id", "memory.id"], name="search_memory", ondelete="CASCADE"
+        ),
+        Index("search_newest", "tenant_id", "number", "length"),
+        Index("search_number", "number", unique=True, info={"dialect": "sqlite"}).ddl_if(dialect="sqlite"),
+        Index("search_words", "words", postgresql_using="gin", info={"dialect": "postgresql"}).ddl_if(
+            dialect="postgresql"
+        ),
+    )
+
+    tenant_id: str = Field(sa_column=Column(Text, primary_key=True))
+    memory_id: str = Field(sa_column=Column(Text, primary_key=True))
+    number: int = Field(sa_column=Column(BigInteger, nullable=False))
+    length: int = Field(nullable=False)
+    words: str = Field(sa_column=Column(Text().with_variant(TSVECTOR(), "postgresql"), nullable=False))
+    counts: str = Field(sa_column=Column(Text, nullable=False))
+
+
+SEARCH_ON_SQLITE = (
+    # Not contentless_delete, which needs SQLite 3.43; "delete" is told what was there instead.
+    "CREATE VIRTUAL TABLE search_index USING fts5(words, content='', detail=none, columnsize=0, tokenize='ascii')",
+    """CREATE TRIGGER search_inserted AFTER INSERT ON search BEGIN
+    INSERT INTO search_index (rowid, words) VALUES (new.number, new.words);
+END""",
+    """CREATE TRIGGER search_deleted AFTER DELETE ON search BEGIN
+    INSERT INTO search_index (search_index, rowid, words) VALUES ('delete', old.number, old.words);
+END""",
+    """CREATE TRIGGER search_updated AFTER UPDATE ON search BEGIN
+    INSERT INTO search_index (search_index, rowid, words) VALUES ('delete', old.number, old.words);
+    INSERT INTO search_index (rowid, words) VALUES (new.number, new.words);
+END""",
+)
+"""What SQLAlchemy has no words for."""
+
+for _statement in SEARCH_ON_SQLITE:
+    _making = DDL(_statement).execute_if(dialect="sqlite")  # type: ignore[no-untyped-call]  # SQLAlchemy's is untyped
+    event.listen(SearchRow.__table__, "after_create", _making)  # type: ignore[attr-defined]  # SQLModel does not declare it
 
 METADATA = SQLModel.metadata

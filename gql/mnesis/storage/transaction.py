@@ -3,7 +3,7 @@
 The number of statements does not depend on the number of commands.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,11 +14,14 @@ from mnesis.domain.history import HistoryRecord
 from mnesis.domain.ids import DEFAULT_CONTAINER
 from mnesis.domain.limits import Limits
 from mnesis.domain.memory import Memory
+from mnesis.domain.searching import changed_for_search
 from mnesis.domain.workspace import Needs, Workspace
 from mnesis.storage.answers import answer_from, answer_text
 from mnesis.storage.engines import DriverCursor, Engine
 from mnesis.storage.instants import to_microseconds
 from mnesis.storage.rows import memory_from, memory_row, record_from, record_row
+from mnesis.storage.search_index import search_row
+from mnesis.storage.search_statements import SearchWriteStatements
 from mnesis.storage.statements import WriteStatements
 from mnesis.storage.visibility import TENANT, VisibleStatement
 
@@ -52,18 +55,23 @@ class Transactions:
         self._new_id = new_id
         self._clock = clock
         self._statements = WriteStatements(engine)
+        self._search = SearchWriteStatements(engine)
+
+    def now(self) -> datetime:
+        """The time by the clock of these transactions."""
+        return self._clock()
 
     def apply(self, cursor: DriverCursor, tenant: str, batches: Sequence[Batch]) -> Applied:
         """Applies batches of one tenant in order; a later one sees an earlier one's results."""
         now = self._clock()
-        last_change, mark = self._take_changes(cursor, tenant, len(batches), now)
-        workspace = self._load(cursor, tenant, batches, now)
+        last_change, mark = self.take_changes(cursor, tenant, len(batches), now)
+        workspace, loaded = self._load(cursor, tenant, batches, now)
         first_change = last_change - len(batches) + 1
         decisions = [
             decide(batch, workspace, change=change, now=now, limits=self._limits, new_id=self._new_id)
             for change, batch in enumerate(batches, first_change)
         ]
-        self._write(cursor, tenant, decisions)
+        self.write(cursor, tenant, decisions, loaded)
         self._remember(cursor, tenant, batches, decisions, now)
         return Applied(outcomes=tuple(decision.outcome for decision in decisions), mark=mark)
 
@@ -72,7 +80,11 @@ class Transactions:
         oldest = to_microseconds(self._clock() - ANSWERS_KEPT)
         cursor.execute(self._statements.forget_answers, {"oldest": oldest})
 
-    def _take_changes(self, cursor: DriverCursor, tenant: str, count: int, now: datetime) -> tuple[int, str | None]:
+    def take_changes(self, cursor: DriverCursor, tenant: str, count: int, now: datetime) -> tuple[int, str | None]:
+        """Takes the tenant's lock and its next change numbers, none to take the lock only.
+
+        Gives the last number and what `Engine.was_committed` knows the transaction by.
+        """
         started = to_microseconds(now)
         cursor.execute(self._statements.take_changes, {TENANT: tenant, "count": count, "now": started})
         change, created_at, mark = cursor.fetchone()
@@ -81,7 +93,10 @@ class Transactions:
             self._engine.write(cursor, self._statements.new_container, [default])
         return change, mark
 
-    def _load(self, cursor: DriverCursor, tenant: str, batches: Sequence[Batch], now: datetime) -> Workspace:
+    def _load(
+        self, cursor: DriverCursor, tenant: str, batches: Sequence[Batch], now: datetime
+    ) -> tuple[Workspace, dict[str, Memory]]:
+        """The workspace, and the memories in it as they are stored."""
         needs = Needs.of(batches)
         workspace = Workspace()
         statements, texts = self._statements, self._engine.texts
@@ -98,8 +113,9 @@ class Transactions:
             loaded += rows(statements.by_entry_keys, self._engine.pair_values(needs.entries))
         if needs.sessions_whole:
             loaded += rows(statements.of_sessions, {"ids": texts(needs.sessions_whole)})
-        for row in loaded:
-            workspace.put(memory_from(row))
+        stored = {memory.id: memory for memory in map(memory_from, loaded)}
+        for memory in stored.values():
+            workspace.put(memory)
         if needs.history_from:
             # The least of all is asked for: merged restorations of several memories are rare.
             values = {"ids": texts(needs.history_from), "least": min(needs.history_from.values())}
@@ -113,9 +129,19 @@ class Transactions:
             values = {**self._engine.pair_values(keys), "oldest": oldest}
             for subject, key, fingerprint, answer in rows(statements.answers, values):
                 workspace.answers[subject, key] = (fingerprint, answer_from(answer))
-        return workspace
+        return workspace, stored
 
-    def _write(self, cursor: DriverCursor, tenant: str, decisions: Sequence[Decision]) -> None:
+    def write(
+        self,
+        cursor: DriverCursor,
+        tenant: str,
+        decisions: Sequence[Decision],
+        before: Mapping[str, Memory] | None = None,
+    ) -> None:
+        """Writes the memories at their last version and every record; all that is written of them goes through here.
+
+        ``before`` are those that were loaded, as they are stored; None where that is not known.
+        """
         memories: dict[str, Memory] = {}
         records: list[HistoryRecord] = []
         for decision in decisions:
@@ -124,9 +150,27 @@ class Transactions:
         if memories:
             rows = [memory_row(tenant, memory) for memory in memories.values()]
             self._engine.write(cursor, self._statements.put_memories, rows)
+            self._index(cursor, tenant, memories.values(), before)
         if records:
             rows = [record_row(tenant, record) for record in records]
             self._engine.write(cursor, self._statements.put_records, rows)
+
+    def _index(
+        self, cursor: DriverCursor, tenant: str, memories: Iterable[Memory], before: Mapping[str, Memory] | None
+    ) -> None:
+        """Brings the search index to what was written; most changes leave the words of a memory as they were."""
+        rows, gone = [], []
+        for memory in memories:
+            stored = before.get(memory.id) if before is not None else None
+            if memory.deleted:
+                if before is None or (stored is not None and not stored.deleted):
+                    gone.append(memory.id)
+            elif changed_for_search(stored, memory):
+                rows.append(search_row(tenant, memory))
+        if rows:
+            self._engine.write(cursor, self._search.put, rows)
+        if gone:
+            cursor.execute(self._search.remove, {TENANT: tenant, "ids": self._engine.texts(gone)})
 
     def _remember(
         self,

@@ -26,6 +26,8 @@ def _opened(value: Any) -> tuple[str, list[object]]:  # Anything that a request 
         return type(value).__name__, [getattr(value, name) for name in names]
     if isinstance(value, tuple | list):
         return "list", list(value)
+    if isinstance(value, frozenset):
+        return "set", sorted(value)
     if isinstance(value, dict):
         return "object", [member for key in sorted(value) for member in (key, value[key])]
     if isinstance(value, bytes):

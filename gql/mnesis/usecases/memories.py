@@ -1,15 +1,19 @@
 """Everything the service does with memories, behind one face."""
 
 from mnesis.domain.limits import Limits
-from mnesis.usecases.ports import MemoryReader, MemoryStore
+from mnesis.usecases.ports import MemoryReader, Store
 from mnesis.usecases.reading import ReadableMemories
+from mnesis.usecases.removing import MemoryRemoval
 from mnesis.usecases.writing import MemoryWriter
 
 
-class Memories(ReadableMemories, MemoryWriter):
+class Memories(ReadableMemories, MemoryWriter, MemoryRemoval):
     """Reads and changes memories on behalf of a caller."""
 
-    def __init__(self, *, store: MemoryStore, reader: MemoryReader, limits: Limits) -> None:
-        ReadableMemories.__init__(self, reader)
+    _store: Store
+
+    def __init__(self, *, store: Store, reader: MemoryReader, limits: Limits) -> None:
+        ReadableMemories.__init__(self, reader, limits)
         MemoryWriter.__init__(self, store, limits)
+        MemoryRemoval.__init__(self, store, reader, limits)
         self.limits = limits

@@ -1,16 +1,17 @@
 """What the use cases need of a store, in the domain's words; ``storage/`` fulfils it."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
 from mnesis.domain.caller import Caller
-from mnesis.domain.commands import Batch, BatchOutcome
+from mnesis.domain.commands import Batch, BatchOutcome, Idempotency
+from mnesis.domain.filters import MemoryFilter, MemoryOrder, TimeRange
 from mnesis.domain.history import HistoryRecord
 from mnesis.domain.ids import RecordId
 from mnesis.domain.memory import Memory
-from mnesis.domain.memory_types import MemoryType
+from mnesis.domain.searching import Passage
 from mnesis.domain.watching import ChangeFilter
 
 T = TypeVar("T")
@@ -54,22 +55,127 @@ class Page(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MemoryQuery:
-    """Which live memories are listed, newest first. None means any."""
+class MemoryQuery(MemoryFilter):
+    """Which live memories are listed, and in which order."""
 
-    types: frozenset[MemoryType] | None = None
-    ids: frozenset[str] | None = None
-    container_id: str | None = None
-    session_id: str | None = None
+    order: MemoryOrder = MemoryOrder.CREATED_AT_DESC
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchPlace:
+    """A place in the order of a search: the score in millionths, microseconds of ``created_at``, and the arrival."""
+
+    score: int
+    created_at: int
+    arrival: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchRequest:
+    """What is searched for among the memories of a query: ``size`` of the best answers after a place.
+
+    At most ``candidates`` memories are ranked. ``stems`` come from `mnesis.domain.searching.query_stems`.
+    """
+
+    stems: tuple[str, ...]
+    size: int
+    candidates: int
+    after: SearchPlace | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """A memory that answers, how well, and the passages that hold words of the query."""
+
+    memory: Memory
+    score: float
+    place: SearchPlace
+    passages: tuple[Passage, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchPage:
+    """The best answers first, and whether more follow."""
+
+    hits: tuple[Hit, ...]
+    has_next: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordQuery:
-    """Which history records are listed, newest first. None means any."""
+    """Which history records are listed, newest first. None means any.
+
+    ``session_id`` means the records of the session and of its entries.
+    """
 
     memory_ids: frozenset[str] | None = None
     container_id: str | None = None
     session_id: str | None = None
+    created_at: TimeRange | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemovalCounts:
+    """How many memories of each type were removed, and how many history records with them (by an erasure)."""
+
+    sessions: int = 0
+    working: int = 0
+    long_term: int = 0
+    records: int = 0
+
+    @property
+    def memories(self) -> int:
+        """The memories of all types."""
+        return self.sessions + self.working + self.long_term
+
+    def plus(self, other: "RemovalCounts") -> "RemovalCounts":
+        """Both together."""
+        return RemovalCounts(
+            sessions=self.sessions + other.sessions,
+            working=self.working + other.working,
+            long_term=self.long_term + other.long_term,
+            records=self.records + other.records,
+        )
+
+
+NOTHING = RemovalCounts()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removal:
+    """The removal of all memories that pass a filter, and of the entries of the sessions among them.
+
+    ``erases`` removes deleted memories and the history too; otherwise live memories become tombstones.
+    """
+
+    erases: bool
+    filter: MemoryFilter
+    actor: str
+    reason: str | None = None
+    idempotency: Idempotency | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemovalStep:
+    """What one transaction of a removal found and did.
+
+    ``removed`` is what this step removed. Where the removal has an idempotency key, ``total`` is what has been removed
+    under it so far, ``settled`` tells that it was finished before, and ``conflict`` that the key belongs to another
+    request; then nothing was done.
+    """
+
+    removed: RemovalCounts = NOTHING
+    total: RemovalCounts | None = None
+    settled: bool = False
+    conflict: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removable:
+    """A memory that a removal is aimed at; ``entries`` is how many entries a session takes along."""
+
+    id: str
+    entries: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +205,33 @@ class MemoryStore(Protocol):
         ...
 
 
+class MemoryRemover(Protocol):
+    """Removes many memories, a bounded number in each transaction, so that other writers come in between."""
+
+    async def remove(
+        self,
+        caller: Caller,
+        removal: Removal,
+        ids: Collection[str],
+        *,
+        found: str | None = None,
+        last: bool = False,
+    ) -> RemovalStep:
+        """Removes, in one transaction, those of the memories that pass the removal's filter still, with the entries
+        of the sessions among them.
+
+        ``found`` is a session that has passed the filter: it and its entries are removed whatever the filter says now,
+        since the removal of its first entries may have changed that. The ``last`` step closes the removal.
+
+        Raises `Overloaded` before anything was done, `StoreFault` when the database failed.
+        """
+        ...
+
+
+class Store(MemoryStore, MemoryRemover, Protocol):
+    """Everything that writes."""
+
+
 class MemoryReader(Protocol):
     """Reads what is committed. Every method sees the caller's tenant only; deleted memories are not there."""
 
@@ -121,11 +254,31 @@ class MemoryReader(Protocol):
         ...
 
     async def list_memories(self, caller: Caller, query: MemoryQuery, page: PageRequest) -> Page[Memory]:
-        """A page of memories, newest first by ``created_at``, then by arrival."""
+        """A page of memories in the query's order; of equal times the later arrival counts as newer."""
         ...
 
     async def count_memories(self, caller: Caller, query: MemoryQuery) -> int:
         """How many memories a query finds."""
+        ...
+
+    async def search_memories(self, caller: Caller, query: MemoryQuery, request: SearchRequest) -> SearchPage:
+        """The memories of a query that have words of a request, the best answers first."""
+        ...
+
+    async def removable(
+        self, caller: Caller, removal: Removal, *, sessions: bool, after: str, size: int
+    ) -> Sequence[Removable]:
+        """The first sessions, or memories of other types, by id after a place, that pass a removal's filter."""
+        ...
+
+    async def removable_entries(
+        self, caller: Caller, removal: Removal, session_id: str, *, after: str, size: int
+    ) -> Sequence[str]:
+        """The ids of the first entries, by id after a place, that would be removed with a session."""
+        ...
+
+    async def count_removable(self, caller: Caller, removal: Removal) -> RemovalCounts:
+        """What a removal would remove now."""
         ...
 
     async def list_records(self, caller: Caller, query: RecordQuery, page: PageRequest) -> Page[HistoryRecord]:

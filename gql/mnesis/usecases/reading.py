@@ -5,8 +5,10 @@ from dataclasses import replace
 from datetime import datetime
 
 from mnesis.domain.caller import Caller, Scope
+from mnesis.domain.filters import MemoryFilter, filter_faults, nested_history_faults, record_filter_faults
 from mnesis.domain.history import HistoryRecord
 from mnesis.domain.ids import RecordId, is_id
+from mnesis.domain.limits import Limits
 from mnesis.domain.memory import Memory
 from mnesis.domain.refusals import Forbidden, Refused
 from mnesis.usecases.ports import (
@@ -17,14 +19,17 @@ from mnesis.usecases.ports import (
     PageRequest,
     PastMemory,
     RecordQuery,
+    SearchPage,
+    SearchRequest,
 )
 
 
 class ReadableMemories:
     """Reads on behalf of a caller. Every method raises `Refused` when the caller may not read."""
 
-    def __init__(self, reader: MemoryReader) -> None:
+    def __init__(self, reader: MemoryReader, limits: Limits) -> None:
         self._reader = reader
+        self._reading_limits = limits
 
     async def memories(self, caller: Caller, ids: Collection[str]) -> Mapping[str, Memory]:
         """The live memories among these ids."""
@@ -54,14 +59,35 @@ class ReadableMemories:
         return await self._reader.containers(caller, {_readable(each) for each in ids})
 
     async def list_memories(self, caller: Caller, query: MemoryQuery, page: PageRequest) -> Page[Memory]:
-        """A page of memories, newest first."""
-        _check(caller)
-        return await self._reader.list_memories(caller, _memories_meant(query), page)
+        """A page of memories in the query's order. Raises `Refused` for a filter that cannot be meant, too."""
+        self._check_query(caller, query)
+        return await self._reader.list_memories(caller, query, page)
 
     async def count_memories(self, caller: Caller, query: MemoryQuery) -> int:
         """How many memories a query finds."""
+        self._check_query(caller, query)
+        return await self._reader.count_memories(caller, query)
+
+    def record_query(self, caller: Caller, wanted: MemoryFilter) -> RecordQuery:
+        """What a filter asks of history memories. Raises `Refused` for what cannot be asked of them, too."""
         _check(caller)
-        return await self._reader.count_memories(caller, _memories_meant(query))
+        faults = record_filter_faults(wanted) or filter_faults(wanted, self._reading_limits)
+        if faults:
+            raise Refused(*faults)
+        return RecordQuery(
+            memory_ids=wanted.ids,
+            container_id=wanted.container_id,
+            session_id=wanted.session_id,
+            created_at=wanted.created_at,
+        )
+
+    async def search_memories(self, caller: Caller, query: MemoryQuery, request: SearchRequest) -> SearchPage:
+        """The memories of a query that have words of a request, the best answers first.
+
+        Raises `Refused` for a filter that cannot be meant, too.
+        """
+        self._check_query(caller, query)
+        return await self._reader.search_memories(caller, query, request)
 
     async def list_records(self, caller: Caller, query: RecordQuery, page: PageRequest) -> Page[HistoryRecord]:
         """A page of history records, the last committed first."""
@@ -97,6 +123,12 @@ class ReadableMemories:
         _check(caller)
         return await self._reader.count_histories(caller, memory_ids)
 
+    def _check_query(self, caller: Caller, query: MemoryQuery) -> None:
+        _check(caller)
+        faults = filter_faults(query, self._reading_limits) or nested_history_faults(query, top=False)
+        if faults:
+            raise Refused(*faults)
+
 
 def _readable(text: str) -> str:
     """The text where it can be an id, else one that is none: not every database can even read any text."""
@@ -109,15 +141,6 @@ def _readable_all(texts: frozenset[str] | None) -> frozenset[str] | None:
 
 def _readable_or_none(text: str | None) -> str | None:
     return None if text is None else _readable(text)
-
-
-def _memories_meant(query: MemoryQuery) -> MemoryQuery:
-    return replace(
-        query,
-        ids=_readable_all(query.ids),
-        container_id=_readable_or_none(query.container_id),
-        session_id=_readable_or_none(query.session_id),
-    )
 
 
 def _records_meant(query: RecordQuery) -> RecordQuery:

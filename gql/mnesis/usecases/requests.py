@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from mnesis.domain.commands import Changes, Create
 from mnesis.domain.entries import ContextEntry
+from mnesis.domain.filters import MemoryFilter
 from mnesis.domain.ids import DEFAULT_CONTAINER
 from mnesis.domain.memory_types import MemoryType, ObjectMode, WriteMode
 
@@ -75,3 +76,24 @@ class UpdateContextMemory:
     object_mode: ObjectMode = ObjectMode.REPLACE
     reason: str | None = None
     idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveMemories:
+    """Memories to remove by filter, or ``everything``; exactly one of the two. A ``dry_run`` only counts."""
+
+    filter: MemoryFilter | None = None
+    everything: bool = False
+    dry_run: bool = False
+    reason: str | None = None
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteMemories(RemoveMemories):
+    """Memories to delete; sessions take their entries along. They leave tombstones, and their history stays."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EraseMemories(RemoveMemories):
+    """Memories to erase with their history, deleted ones too; sessions take their entries along."""

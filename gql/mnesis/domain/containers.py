@@ -1,0 +1,192 @@
+"""What a container is set to, and what a caller's changes make of it: pure, like everything of the domain."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import TypeAlias
+
+from mnesis.domain.ids import CHOSEN_ID_RULE, is_id
+from mnesis.domain.json_values import JsonFault, JsonObject, check_object, same, text_fault
+from mnesis.domain.limits import Limits
+from mnesis.domain.memory_types import MemoryType
+from mnesis.domain.refusals import AlreadyExists, InvalidInput, NotFound, Refusal, VersionConflict
+
+NAME_CHARACTERS = 255
+DESCRIPTION_CHARACTERS = 1_000
+MOST_DAYS = 36_500
+MOST_KEPT = 2**31 - 1
+"""What fits into an `Int` of GraphQL."""
+
+_STEP = timedelta(microseconds=1)
+_NEVER = datetime(1, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionRule:
+    """How long memories of one type are kept: ``days`` since their last change, and the newest ``count``.
+
+    What breaks either bound goes. None bounds nothing.
+    """
+
+    days: int | None = None
+    count: int | None = None
+
+    def expires_before(self, now: datetime) -> datetime | None:
+        """What last changed before this time is too old; None where age does not matter."""
+        if self.days is None:
+            return None
+        kept = timedelta(days=self.days)
+        return now - kept if now - _NEVER > kept else _NEVER
+
+
+Retention: TypeAlias = Mapping[MemoryType, RetentionRule]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Container:
+    """A named partition of a tenant and its settings."""
+
+    id: str
+    name: str
+    description: str | None = None
+    metadata: JsonObject | None = None
+    retention: Retention = field(default_factory=dict)
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+
+GivenRule: TypeAlias = RetentionRule | None
+SettingValue: TypeAlias = str | JsonObject | None | Mapping[MemoryType, GivenRule]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerSettings:
+    """Settings to give a container: what is left out of ``given`` is kept, ``None`` clears.
+
+    The keys are ``name``, ``description``, ``metadata`` and ``retention``. Of the retention, a type that is left out
+    keeps its rule, ``None`` removes it, and a rule that is given replaces the one before whole.
+    """
+
+    given: Mapping[str, SettingValue]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewContainer:
+    """Makes a container. Without an ``id`` it gets a fresh one, without a name it is called by its id."""
+
+    id: str | None = None
+    settings: ContainerSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerUpdate:
+    """Changes the settings of a container."""
+
+    id: str
+    settings: ContainerSettings
+    if_version: int | None = None
+
+
+def container_faults(command: NewContainer | ContainerUpdate, limits: Limits) -> tuple[Refusal, ...]:
+    """Everything wrong with a command that can be known before the store is asked."""
+    return tuple(_faults(command, limits))
+
+
+def create(command: NewContainer, *, taken_by: str | None, fresh_id: str, now: datetime) -> Container | Refusal:
+    """The new container. ``taken_by`` is the noun of what has the chosen id already, a tombstone included."""
+    if command.id is not None and taken_by is not None:
+        return AlreadyExists(path=("id",), kind=taken_by, id=command.id)
+    container_id = command.id if command.id is not None else fresh_id
+    blank = Container(id=container_id, name=container_id, version=1, created_at=now, updated_at=now)
+    return _with(blank, command.settings)
+
+
+def update(stored: Container | None, command: ContainerUpdate, *, now: datetime) -> Container | Refusal:
+    """The container as it is afterwards; ``stored`` itself where nothing changed.
+
+    The version rises by one with a change, and ``updated_at`` moves with it and never backwards.
+    """
+    if stored is None:
+        return NotFound(path=("id",), kind="container", id=command.id)
+    if command.if_version is not None and command.if_version != stored.version:
+        return VersionConflict(path=("if_version",), expected=command.if_version, actual=stored.version, current=None)
+    changed = _with(stored, command.settings)
+    if _same_settings(stored, changed):
+        return stored
+    return replace(changed, version=stored.version + 1, updated_at=max(now, stored.updated_at + _STEP))
+
+
+def _with(container: Container, settings: ContainerSettings) -> Container:
+    given = dict(settings.given)
+    if "retention" in given:
+        given["retention"] = _retention(container.retention, given["retention"])
+    return replace(container, **given)  # type: ignore[arg-type]  # `container_faults` has seen to the kinds.
+
+
+def _retention(stored: Retention, given: SettingValue) -> Retention:
+    if given is None:
+        return {}
+    merged: dict[MemoryType, GivenRule] = dict(stored)
+    merged.update(given)  # type: ignore[arg-type]  # Rules by type stand under this key.
+    return {kind: rule for kind in MemoryType if isinstance(rule := merged.get(kind), RetentionRule)}
+
+
+def _same_settings(one: Container, other: Container) -> bool:
+    return (
+        one.name == other.name
+        and one.description == other.description
+        and same(one.metadata, other.metadata)
+        and one.retention == other.retention
+    )
+
+
+def _faults(command: NewContainer | ContainerUpdate, limits: Limits) -> Iterator[Refusal]:
+    if isinstance(command, NewContainer):
+        if command.id is not None and not is_id(command.id):
+            yield InvalidInput(path=("id",), text=f"A container's id {CHOSEN_ID_RULE}.")
+    else:
+        if not is_id(command.id):
+            yield NotFound(path=("id",), kind="container", id=command.id)
+        if command.if_version is not None and command.if_version < 1:
+            yield InvalidInput(path=("if_version",), text="A version to insist on is 1 or more.")
+        if not command.settings.given:
+            yield InvalidInput(text="The input holds no setting to change.")
+    yield from _settings_faults(command.settings.given, limits)
+
+
+def _settings_faults(given: Mapping[str, SettingValue], limits: Limits) -> Iterator[Refusal]:
+    if "name" in given and given["name"] is None:
+        yield InvalidInput(path=("name",), text="The name cannot be cleared; leave it out to keep it.")
+    yield from _line_faults(given, "name", 1, NAME_CHARACTERS)
+    yield from _line_faults(given, "description", 0, DESCRIPTION_CHARACTERS)
+    metadata = given.get("metadata")
+    if metadata is not None:
+        try:
+            check_object(metadata, limits)  # type: ignore[arg-type]  # An object stands under this key.
+        except JsonFault as fault:
+            yield InvalidInput(path=("metadata", *fault.path), text=f"The JSON value {fault.fact}.")
+    retention = given.get("retention")
+    if isinstance(retention, Mapping):
+        for kind, rule in retention.items():
+            if isinstance(rule, RetentionRule):
+                yield from _rule_faults(("retention", str(kind).lower()), rule)
+
+
+def _line_faults(given: Mapping[str, SettingValue], name: str, least: int, most: int) -> Iterator[Refusal]:
+    text = given.get(name)
+    if not isinstance(text, str):
+        return
+    if not least <= len(text) <= most:
+        told = f"The {name} has {least} to {most} characters; this has {len(text)}."
+        yield InvalidInput(path=(name,), text=told)
+    elif fault := text_fault(text):
+        yield InvalidInput(path=(name,), text=f"The {name} {fault}.")
+
+
+def _rule_faults(path: tuple[str, ...], rule: RetentionRule) -> Iterator[Refusal]:
+    if rule.days is None and rule.count is None:
+        yield InvalidInput(path=path, text="A retention rule bounds the days, the count or both.")
+    for name, value, most in (("days", rule.days, MOST_DAYS), ("count", rule.count, MOST_KEPT)):
+        if value is not None and not 1 <= value <= most:
+            yield InvalidInput(path=(*path, name), text=f"The {name} to keep are 1 to {most}, not {value}.")

@@ -1,0 +1,289 @@
+"""What a search looks at in a memory, how well a memory answers, and which passages of it are shown.
+
+A memory is found by its own words (what a person would call its content), and, where it is an entry of a session, less
+strongly by who said it and in which month and year. What was said just before an entry, and what its session is
+about, helps it when the question is asked and not when the entry is written: so it needs no care when they change.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import lru_cache
+
+from mnesis.domain.fields import Message
+from mnesis.domain.memory import Memory
+from mnesis.domain.memory_types import MemoryType
+from mnesis.domain.words import Word, stems, words
+
+SEARCHED_BYTES = 32 * 1024
+"""How much text of a memory is searched; what lies beyond is not found."""
+QUERY_CHARACTERS = 1_000
+QUERY_WORDS = 32
+"""How many different words of a query are asked for, the first ones."""
+
+SEARCHED_FIELDS: dict[MemoryType, tuple[str, ...]] = {
+    MemoryType.SESSION: ("summary",),
+    MemoryType.WORKING: ("content", "messages", "tags"),
+    MemoryType.LONG_TERM: ("memory", "tags"),
+}
+
+
+class SearchMode(StrEnum):
+    """By what memories are found: their words, their meaning, or both."""
+
+    AUTO = "AUTO"
+    FULL_TEXT = "FULL_TEXT"
+    SEMANTIC = "SEMANTIC"
+    HYBRID = "HYBRID"
+
+
+# BM25 with the parameters that Lucene and SQLite use.
+_K1 = 1.2
+_B = 0.75
+_ASIDE = 0.4
+"""What a word beside the text counts, in occurrences."""
+CONTEXT = (0.5, 0.25)
+"""How much the words of the entry before, and of the one before that, count for an entry."""
+SUMMARY = 0.3
+"""How much the words of a session's summary count for its entries."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What a memory is found by: how often each stem occurs (0: only beside the text), and how many words it has."""
+
+    counts: Mapping[str, int]
+    length: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A memory that may be an answer, with what ranking looks at; ``counts`` has the query's stems only."""
+
+    id: str
+    session_id: str | None
+    created_at: int
+    arrival: int
+    counts: Mapping[str, int]
+    length: int
+    before: tuple[str, ...] = ()
+    """For an entry: the ids of the two before it in its session, the nearest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statistics:
+    """What is known of all memories of a tenant: how many have each of the query's stems, and how long they are."""
+
+    memories: int
+    mean_length: float
+    having: Mapping[str, int] = field(default_factory=dict)
+
+    def weight(self, stem: str) -> float:
+        """How much a word tells: the fewer memories have it, the more."""
+        having = self.having.get(stem, 0)
+        # The two were not counted at the same moment.
+        return math.log(1 + (max(self.memories - having, 0) + 0.5) / (having + 0.5))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passage:
+    """A part of a field's text, cut into pieces; those that match are the words that were asked for."""
+
+    field: str
+    parts: tuple[tuple[str, bool], ...]
+
+
+def searched_texts(memory: Memory) -> Iterator[tuple[str, str]]:
+    """The texts of a memory that are searched, each with its field's name, up to `SEARCHED_BYTES` together."""
+    left = SEARCHED_BYTES
+    for name in SEARCHED_FIELDS[memory.type]:
+        for text in _texts(memory.values[name]):
+            # Cheaper than to encode what is far too long anyway.
+            whole = text[:left].encode()
+            kept = whole[:left].decode(errors="ignore")
+            yield name, kept
+            left -= len(kept.encode())
+            if left <= 0:
+                return
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Message):
+        if value.text is not None:
+            yield value.text
+        for part in value.parts or ():
+            # The forms in use: {"type": "text", "text": ...}, and the text below another object or list.
+            yield from _text_members(part)
+    elif isinstance(value, dict):
+        yield from (text for member in value.values() for text in _texts(member))
+    elif isinstance(value, list | tuple):
+        yield from (text for member in value for text in _texts(member))
+
+
+def _text_members(part: object) -> Iterator[str]:
+    if isinstance(part, dict):
+        for name, member in part.items():
+            if isinstance(member, str):
+                if name in ("text", "content"):
+                    yield member
+            else:
+                yield from _text_members(member)
+    elif isinstance(part, list):
+        for member in part:
+            yield from _text_members(member)
+
+
+def terms_of(memory: Memory) -> Terms:
+    """What a memory is found by."""
+    counts: dict[str, int] = {}
+    for _, text in searched_texts(memory):
+        for stem in stems(text):
+            counts[stem] = counts.get(stem, 0) + 1
+    length = sum(counts.values())
+    for stem in _aside(memory):
+        # A role of its own is no word of the text, but nothing is lost where it is one.
+        counts.setdefault(stem, 0)
+    return Terms(counts=counts, length=length)
+
+
+def changed_for_search(before: Memory | None, after: Memory) -> bool:
+    """Whether a memory is found by other words than before. ``after`` is not deleted."""
+    if before is None or before.deleted or before.type is not after.type:
+        return True
+    if before.created_at != after.created_at or before.values.get("role") != after.values.get("role"):
+        return True
+    return any(before.values[name] != after.values[name] for name in SEARCHED_FIELDS[after.type])
+
+
+def _aside(memory: Memory) -> Iterator[str]:
+    """Words beside the text: who spoke, and for an entry when."""
+    if memory.type is not MemoryType.WORKING:
+        return
+    role = memory.values.get("role")
+    roles = {role} if isinstance(role, str) else set()
+    messages = memory.values["messages"]
+    assert isinstance(messages, tuple)
+    roles |= {message.role for message in messages}
+    for each in sorted(roles):
+        yield from _cached_stems(each)
+    if memory.session_id is not None:
+        yield from _cached_stems(f"{_MONTHS[memory.created_at.month - 1]} {memory.created_at.year}")
+
+
+@lru_cache(maxsize=1_024)
+def _cached_stems(text: str) -> tuple[str, ...]:
+    return tuple(stems(text))
+
+
+_MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
+
+
+def query_stems(query: str) -> tuple[str, ...]:
+    """The different stems of a query, in order, at most `QUERY_WORDS`."""
+    return tuple(dict.fromkeys(stems(query)))[:QUERY_WORDS]
+
+
+def ranked(
+    candidates: Iterable[Candidate], helpers: Iterable[Candidate], statistics: Statistics
+) -> list[tuple[float, Candidate]]:
+    """The candidates that match, the best first, then the newest.
+
+    A word of the query counts for an entry where the entry has it, or less where one of the two before it has it, or
+    its session's summary; ``helpers`` are those of them that may be no candidates.
+    """
+    known = {candidate.id: candidate for candidate in candidates}
+    own = {each.id: _scores(each, statistics) for each in (*helpers, *known.values())}
+    found = []
+    for candidate in known.values():
+        scores = dict(own[candidate.id])
+        for share, helper in _helpers(candidate):
+            for stem, score in own.get(helper, {}).items():
+                scores[stem] = max(scores.get(stem, 0.0), share * score)
+        if scores:
+            # Rounded, so that a score is the same when it comes back in a cursor.
+            found.append((round(math.fsum(scores.values()), 6), candidate))
+    found.sort(key=lambda each: (-each[0], -each[1].created_at, -each[1].arrival))
+    return found
+
+
+def _helpers(candidate: Candidate) -> Iterator[tuple[float, str]]:
+    yield from zip(CONTEXT, candidate.before, strict=False)
+    if candidate.session_id is not None:
+        yield SUMMARY, candidate.session_id
+
+
+def _scores(candidate: Candidate, statistics: Statistics) -> dict[str, float]:
+    """What each word of the query that a memory has adds to its score."""
+    scores = {}
+    norm = _K1 * (1 - _B + _B * candidate.length / max(statistics.mean_length, 1.0))
+    for stem, count in candidate.counts.items():
+        occurrences = count or _ASIDE
+        scores[stem] = statistics.weight(stem) * occurrences * (_K1 + 1) / (occurrences + norm)
+    return scores
+
+
+PASSAGE_CHARACTERS = 200
+PASSAGES = 3
+
+
+def passages(memory: Memory, asked: frozenset[str]) -> tuple[Passage, ...]:
+    """At most three passages of a memory that hold words of the query, those with the most different ones first."""
+    found = []
+    for name, text in searched_texts(memory):
+        matching = [word for word in words(text) if word.stem in asked]
+        if matching:
+            found.append(_best_passage(name, text, matching))
+    found.sort(key=lambda each: -each[0])
+    return tuple(passage for _, passage in found[:PASSAGES])
+
+
+def _best_passage(name: str, text: str, matching: Sequence[Word]) -> tuple[int, Passage]:
+    """The part of a text that holds the most different words, with how many these are."""
+    best, first, last = 0, 0, 0
+    start = 0
+    inside: Counter[str] = Counter()
+    for end, word in enumerate(matching):
+        inside[word.stem] += 1
+        while word.end - matching[start].start > PASSAGE_CHARACTERS and start < end:
+            inside[matching[start].stem] -= 1
+            start += 1
+        different = sum(count > 0 for count in inside.values())
+        if different > best:
+            best, first, last = different, start, end
+    shown = matching[first : last + 1]
+    room = max(PASSAGE_CHARACTERS - (shown[-1].end - shown[0].start), 0) // 2
+    begin = _at_word(text, max(shown[0].start - room, 0), shown[0].start)
+    finish = _at_word_end(text, shown[-1].end, min(shown[-1].end + room, len(text)))
+    parts: list[tuple[str, bool]] = []
+    place = begin
+    for word in matching:
+        if word.start < begin or word.end > finish:
+            continue
+        # Two-letter words of scripts without spaces overlap.
+        at = max(word.start, place)
+        parts += [(text[place:at], False), (text[at : word.end], True)]
+        place = word.end
+    parts.append((text[place:finish], False))
+    return best, Passage(field=name, parts=tuple(part for part in parts if part[0]))
+
+
+def _at_word(text: str, begin: int, latest: int) -> int:
+    """Where the first whole word after ``begin`` starts, ``latest`` at most."""
+    if begin == 0:
+        return 0
+    space = text.find(" ", begin, latest)
+    return begin if space < 0 else space + 1
+
+
+def _at_word_end(text: str, earliest: int, finish: int) -> int:
+    if finish == len(text):
+        return finish
+    space = text.rfind(" ", earliest, finish)
+    return finish if space < 0 else space

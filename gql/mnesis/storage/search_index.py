@@ -1,0 +1,65 @@
+"""How the words of a memory are written down, so that both databases find and rank by the same ones.
+
+Words are analysed in the domain and not by the databases: then rankings agree, and highlights mark what matched.
+A word in the index is a mark of eight characters for the tenant, a letter for what it is, and the stem or the mark
+of a container or session; all of it is letters and digits, which no database takes for syntax.
+"""
+
+import base64
+import hashlib
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import Any
+
+from mnesis.domain.memory import Memory
+from mnesis.domain.searching import Terms, terms_of
+
+_STEM, _CONTAINER, _SESSION = "x", "c", "s"
+
+
+def search_row(tenant: str, memory: Memory) -> list[Any]:
+    """The columns of a memory's row in ``search``; SQLite gives it another number."""
+    terms = terms_of(memory)
+    marks = [container_word(tenant, memory.container_id)]
+    if memory.session_id is not None:
+        marks.append(session_word(tenant, memory.session_id))
+    prefix = _mark(tenant) + _STEM
+    words = " ".join([*marks, *(prefix + stem for stem in terms.counts)])
+    return [tenant, memory.id, memory.arrival, terms.length, words, _counts_text(terms)]
+
+
+def stem_word(tenant: str, stem: str) -> str:
+    """What a stem is in the index of a tenant."""
+    return _mark(tenant) + _STEM + stem
+
+
+def container_word(tenant: str, container_id: str) -> str:
+    """What every memory of a container has in the index."""
+    return _mark(tenant) + _CONTAINER + _mark(container_id)
+
+
+def session_word(tenant: str, session_id: str) -> str:
+    """What every entry of a session has in the index."""
+    return _mark(tenant) + _SESSION + _mark(session_id)
+
+
+def counts_of(stored: str, asked: Iterable[str]) -> Mapping[str, int]:
+    """How often each of the stems occurs, without those that do not."""
+    found = {}
+    for stem in asked:
+        place = stored.find(f" {stem}:")
+        if place >= 0:
+            begin = place + len(stem) + 2
+            found[stem] = int(stored[begin : stored.index(" ", begin)])
+    return found
+
+
+def _counts_text(terms: Terms) -> str:
+    """``" coffee:2 lisbon:1 "``: found by looking for a text, since few of many stems are ever asked for."""
+    return f" {' '.join([f'{stem}:{count}' for stem, count in terms.counts.items()])} "
+
+
+@lru_cache(maxsize=4_096)
+def _mark(text: str) -> str:
+    """Eight letters and digits that stand for a text. Two texts may have the same, so matches are compared too."""
+    return base64.b32encode(hashlib.blake2b(text.encode(), digest_size=5).digest()).decode().lower()

@@ -1,0 +1,193 @@
+"""The statements that keep the search index and that ask it."""
+
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Select,
+    bindparam,
+    column,
+    func,
+    literal_column,
+    select,
+    table,
+    text,
+    tuple_,
+)
+
+from mnesis.storage.engines import Engine, WriteStatement
+from mnesis.storage.filtering import SHAPES_KEPT, Shape, condition
+from mnesis.storage.statements import MEMORY, table_of
+from mnesis.storage.tables import SearchRow
+from mnesis.storage.visibility import VisibleStatement, compile_visible, visible
+
+SEARCH = table_of(SearchRow)
+
+_LIVE = text("NOT memory.deleted")
+_COLUMNS = ("tenant_id", "memory_id", "number", "length", "words", "counts")
+_PUT = {
+    "sqlite": """
+        INSERT INTO search (tenant_id, memory_id, number, length, words, counts)
+        VALUES (?1, ?2, (SELECT coalesce(max(number), 0) + 1 FROM search), ?4, ?5, ?6)
+        ON CONFLICT (tenant_id, memory_id) DO UPDATE
+        SET length = excluded.length, words = excluded.words, counts = excluded.counts
+    """,
+    "postgresql": """
+        INSERT INTO search (tenant_id, memory_id, number, length, words, counts)
+        SELECT tenant_id, memory_id, number, length, array_to_tsvector(string_to_array(words, ' ')), counts
+        FROM unnest(%(tenant_id)s::text[], %(memory_id)s::text[], %(number)s::bigint[], %(length)s::int[],
+                    %(words)s::text[], %(counts)s::text[]) AS given(tenant_id, memory_id, number, length, words, counts)
+        ON CONFLICT (tenant_id, memory_id) DO UPDATE
+        SET length = excluded.length, words = excluded.words, counts = excluded.counts
+    """,
+}
+
+
+class SearchWriteStatements:
+    """What a writer lane runs to keep the index."""
+
+    def __init__(self, engine: Engine) -> None:
+        # SQLAlchemy's way would number rows of PostgreSQL too, or send words that are no tsvector yet.
+        self.put = WriteStatement(text=_PUT[engine.dialect.name], parameters=_COLUMNS)
+        gone = SEARCH.delete().where(SEARCH.c.tenant_id == bindparam("tenant"), engine.among(SEARCH.c.memory_id, "ids"))
+        self.remove = str(gone.compile(dialect=engine.dialect))
+        # FTS5 notes that words are gone and keeps them until it merges its segments; an erasure does not wait for it.
+        optimize = "INSERT INTO search_index (search_index) VALUES ('optimize')"
+        self.forget = (optimize,) if engine.dialect.name == "sqlite" else ()
+
+
+class SearchReadStatements:
+    """What the reader asks the index. ``:match`` is a query in the index's own words (see `matching`)."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._on_sqlite = engine.dialect.name == "sqlite"
+        self.totals = self._compiled(
+            select(func.count(), func.coalesce(func.sum(SEARCH.c.length), 0)).select_from(SEARCH)
+        )
+        self.having = compile_visible(select(func.count()).select_from(self._having().subquery()), engine.dialect)
+        self.candidates = lru_cache(SHAPES_KEPT)(self._candidates)
+        self.newest_candidates = lru_cache(SHAPES_KEPT)(self._newest_candidates)
+        self.neighbours = self._compiled_neighbours()
+        self.rows = lru_cache(SHAPES_KEPT)(self._rows)
+
+    def matching(self, every: list[str], some: list[str]) -> str:
+        """A query for memories that have every one of the words and at least one of the others, if there are."""
+        if self._on_sqlite:
+            both, either, quote = " AND ", " OR ", '"'
+        else:
+            both, either, quote = " & ", " | ", "'"
+        quoted = [f"{quote}{word}{quote}" for word in every]
+        if some:
+            quoted.append(f"({either.join([f'{quote}{word}{quote}' for word in some])})")
+        return both.join(quoted)
+
+    def _having(self) -> Select[Any]:
+        """The memories that match, one row for each, ``:most`` of them."""
+        most = bindparam("most", type_=BigInteger)
+        if self._on_sqlite:
+            return select(literal_column("1").label("one")).select_from(_INDEX).where(_MATCHES).limit(most)
+        found: Select[Any] = select(literal_column("1").label("one")).select_from(SEARCH).where(_matches_query())
+        return visible(found).limit(most)
+
+    def _candidates(self, shape: Shape) -> VisibleStatement:
+        """Memories that match and pass the filter, at most ``:size``, the newest first where the index can tell."""
+        found: Select[Any] = _with_memory().where(_LIVE, self._passing(shape))
+        if self._on_sqlite:
+            looked_at: Select[Any] = (
+                select(literal_column("rowid"))
+                .select_from(_INDEX)
+                .where(_MATCHES)
+                .order_by(literal_column("rowid").desc())
+                .limit(bindparam("most", type_=BigInteger))
+            )
+            found = found.where(SEARCH.c.number.in_(looked_at))
+        else:
+            found = found.where(_matches_query())
+        # No index has the numbers in this form, or PostgreSQL would walk all of the tenant's in their order.
+        newest = (SEARCH.c.number + literal_column("0")).desc()
+        return self._compiled(found.order_by(newest).limit(bindparam("size", type_=BigInteger)))
+
+    def _newest_candidates(self, shape: Shape) -> VisibleStatement:
+        """For PostgreSQL and words that many memories have: those among the ``:most`` newest that match."""
+        inner = SEARCH.alias("newest")
+        # A function, not the operator: GIN would bring all that match before the first can be looked at.
+        newest = (
+            visible(select(inner.c.memory_id, inner.c.number, inner.c.words))
+            .order_by(inner.c.number.desc())
+            .limit(bindparam("most", type_=BigInteger))
+            .subquery("looked_at")
+        )
+        matching = (
+            select(newest.c.memory_id)
+            .where(func.ts_match_vq(newest.c.words, text("CAST(:match AS tsquery)")))
+            .order_by(newest.c.number.desc())
+            .limit(bindparam("size", type_=BigInteger))
+        )
+        found = _with_memory().where(_LIVE, self._passing(shape), SEARCH.c.memory_id.in_(matching))
+        return self._compiled(found)
+
+    def _rows(self, shape: Shape) -> VisibleStatement:
+        """What ranking looks at of the memories ``:near`` that pass the filter."""
+        named = self._engine.among(MEMORY.c.id, "near")
+        return self._compiled(_with_memory().where(named, _LIVE, self._passing(shape)))
+
+    def _passing(self, shape: Shape) -> ColumnElement[bool]:
+        """The memory passes a filter; what enters an index is the match, not the filter."""
+        return condition(shape, self._engine, MEMORY, ordered=False)
+
+    def _compiled_neighbours(self) -> VisibleStatement:
+        """For each of the entries ``:ids``: its id, and those of the two before and of the two after it.
+
+        That they lie in a session is not asked: SQLite would walk all entries of the tenant.
+        """
+        entry = MEMORY.alias("entry")
+        here = tuple_(entry.c.created_at, entry.c.arrival)
+
+        def near(name: str, *, after: bool, distance: int) -> ColumnElement[Any]:
+            other = MEMORY.alias(name)
+            place = tuple_(other.c.created_at, other.c.arrival)
+            found = visible(
+                select(other.c.id).where(
+                    other.c.session_id == entry.c.session_id,
+                    place > here if after else place < here,
+                    text(f"NOT {name}.deleted"),
+                )
+            )
+            order = (other.c.created_at, other.c.arrival)
+            directed = [part.asc() if after else part.desc() for part in order]
+            return found.order_by(*directed).limit(1).offset(distance).correlate(entry).scalar_subquery()
+
+        statement = select(
+            entry.c.id,
+            near("before_1", after=False, distance=0),
+            near("before_2", after=False, distance=1),
+            near("after_1", after=True, distance=0),
+            near("after_2", after=True, distance=1),
+        ).where(self._engine.among(entry.c.id, "ids"))
+        return self._compiled(statement)
+
+    def _compiled(self, statement: Select[Any]) -> VisibleStatement:
+        return compile_visible(visible(statement), self._engine.dialect)
+
+
+_INDEX = table("search_index", column("rowid"))
+_MATCHES: ColumnElement[bool] = text("search_index MATCH :match")  # type: ignore[assignment]  # text is a condition
+
+
+def _matches_query() -> ColumnElement[bool]:
+    return SEARCH.c.words.op("@@", is_comparison=True)(text("CAST(:match AS tsquery)"))
+
+
+def _with_memory() -> Select[Any]:
+    same = (MEMORY.c.tenant_id == SEARCH.c.tenant_id) & (MEMORY.c.id == SEARCH.c.memory_id)
+    return select(
+        MEMORY.c.id,
+        MEMORY.c.session_id,
+        MEMORY.c.created_at,
+        MEMORY.c.arrival,
+        SEARCH.c.counts,
+        SEARCH.c.length,
+    ).select_from(SEARCH.join(MEMORY, same))

@@ -1,0 +1,216 @@
+"""Asks the search index: the rarest words first, a bounded number of memories, ranked by BM25 of our own.
+
+PostgreSQL's `ts_rank` does not know how rare a word is, and FTS5's `bm25` counts the memories of all tenants together;
+so both databases only say which memories match, and `mnesis.domain.searching` ranks them.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mnesis.domain.caller import Caller
+from mnesis.domain.memory import Memory
+from mnesis.domain.searching import Candidate, Statistics, passages, ranked
+from mnesis.storage.engines import Engine
+from mnesis.storage.filtering import findable, sought
+from mnesis.storage.rows import memory_from
+from mnesis.storage.search_index import container_word, counts_of, session_word, stem_word
+from mnesis.storage.search_statements import SearchReadStatements
+from mnesis.storage.visibility import VisibleStatement, caller_parameters
+from mnesis.usecases.ports import Hit, MemoryQuery, SearchPage, SearchPlace, SearchRequest
+
+Rows = list[Sequence[Any]]
+Ask = Callable[[VisibleStatement, Mapping[str, Any]], Rows]
+
+LOOKED_AT = 10
+"""How many matches are looked at for each candidate wanted: those of a very common word beyond are not counted."""
+EXPLORED = 100
+"""The entries of how many of the best candidates have their neighbours looked at."""
+LARGE = 10_000
+"""A tenant with more memories is counted once a minute only."""
+COUNT_KEPT_S = 60.0
+_COUNTS_KEPT = 1_000
+_EVERY_ONE = ("and",)
+"""The shape of a filter without conditions."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Counted:
+    memories: int
+    length: int
+    at: float
+
+
+class Searcher:
+    """Answers searches; to be called in a thread that reads."""
+
+    def __init__(self, engine: Engine, memories: VisibleStatement) -> None:
+        """``memories`` finds whole memories by ``:ids``."""
+        self._engine = engine
+        self._memories = memories
+        self._statements = SearchReadStatements(engine)
+        self._counted: dict[str, _Counted] = {}
+        self._lock = threading.Lock()
+
+    def search(self, ask: Ask, caller: Caller, query: MemoryQuery, request: SearchRequest) -> SearchPage:
+        """The page of the best answers that a request asks for."""
+        return _Search(self, ask, caller, query, request).page()
+
+    def totals(self, ask: Ask, caller: Caller) -> tuple[int, int]:
+        """How many memories the tenant has, and how many words these have."""
+        with self._lock:
+            counted = self._counted.get(caller.tenant)
+        if counted is not None and time.monotonic() - counted.at < COUNT_KEPT_S:
+            return counted.memories, counted.length
+        [[memories, length]] = ask(self._statements.totals, caller_parameters(caller))
+        if memories > LARGE:
+            with self._lock:
+                if len(self._counted) >= _COUNTS_KEPT:
+                    self._counted.clear()
+                self._counted[caller.tenant] = _Counted(memories=memories, length=int(length), at=time.monotonic())
+        return memories, int(length)
+
+
+class _Search:
+    """One search under way."""
+
+    def __init__(
+        self, searcher: Searcher, ask: Ask, caller: Caller, query: MemoryQuery, request: SearchRequest
+    ) -> None:
+        self._searcher = searcher
+        self._engine = searcher._engine
+        self._statements = searcher._statements
+        self._tenant = caller.tenant
+        self._request = request
+        self._common = caller_parameters(caller)
+        self._caller = caller
+        self._given_ask = ask
+        self._wanted = sought(query, self._engine)
+        self._marks: list[str] = []
+        if query.session_id is not None:
+            self._marks.append(session_word(self._tenant, findable(query.session_id)))
+        if query.container_id is not None:
+            self._marks.append(container_word(self._tenant, findable(query.container_id)))
+
+    def page(self) -> SearchPage:
+        statistics = self._counted()
+        candidates = self._candidates(statistics)
+        explored, helpers = self._explored([each for _, each in ranked(candidates, (), statistics)[:EXPLORED]])
+        by_id = {each.id: each for each in candidates}
+        by_id.update((each.id, each) for each in explored)
+        found = [
+            (score, candidate, _place(score, candidate))
+            for score, candidate in ranked(by_id.values(), helpers, statistics)
+        ]
+        if (after := self._request.after) is not None:
+            found = [each for each in found if _order(each[2]) > _order(after)]
+        page = found[: self._request.size]
+        memories = self._whole([candidate.id for _, candidate, _ in page])
+        asked = frozenset(self._request.stems)
+        return SearchPage(
+            hits=tuple(
+                Hit(memory=memory, score=score, place=place, passages=passages(memory, asked))
+                for score, candidate, place in page
+                # It may have been deleted since it was found.
+                if (memory := memories.get(candidate.id)) is not None
+            ),
+            has_next=len(found) > len(page),
+        )
+
+    def _counted(self) -> Statistics:
+        memories, length = self._searcher.totals(self._given_ask, self._caller)
+        having = {
+            stem: count for stem in self._request.stems if memories and (count := self._having([self._word(stem)]))
+        }
+        return Statistics(memories=memories, mean_length=length / max(memories, 1), having=having)
+
+    def _candidates(self, statistics: Statistics) -> list[Candidate]:
+        """Memories that have words of the query and pass the filter: those that have all, then by the rarest."""
+        most = self._request.candidates
+        rarest = sorted(statistics.having, key=lambda stem: (statistics.having[stem], stem))
+        words = [self._word(stem) for stem in rarest]
+        if not words:
+            return []
+        if sum(statistics.having.values()) <= most:
+            return self._matching(self._statements.matching(self._marks, words), common=False)
+        found: dict[str, Candidate] = {}
+        counted = {self._word(stem): count for stem, count in statistics.having.items()}
+        for every in ([words] if len(words) > 1 else []) + [[word] for word in words]:
+            if len(found) >= most:
+                break
+            match = [*self._marks, *every]
+            having = counted[every[0]] if len(match) == 1 else self._having(match)
+            common = having >= most * LOOKED_AT
+            for candidate in self._matching(self._statements.matching(match, []), common=common):
+                found.setdefault(candidate.id, candidate)
+        return list(found.values())[:most]
+
+    def _matching(self, match: str, *, common: bool) -> list[Candidate]:
+        statements = self._statements
+        # FTS5 finds the newest first by itself.
+        walk = common and self._engine.dialect.name != "sqlite"
+        statement = (statements.newest_candidates if walk else statements.candidates)(self._wanted.shape)
+        most = self._request.candidates
+        values = {**self._wanted.values, "match": match, "size": most, "most": most * LOOKED_AT}
+        return self._read(self._ask(statement, values))
+
+    def _explored(self, best: Sequence[Candidate]) -> tuple[list[Candidate], list[Candidate]]:
+        """The best candidates with those that follow entries among them, and what helps all these."""
+        entries = {each.id: each for each in best if each.session_id is not None}
+        if not entries:
+            return [], []
+        before: dict[str, tuple[str, ...]] = {}
+        near: set[str] = set()
+        following: set[str] = set()
+        for row in self._ask(self._statements.neighbours, {"ids": self._engine.texts(entries)}):
+            here, before_1, before_2, after_1, after_2 = row
+            chain = {here: (before_1, before_2), after_1: (here, before_1), after_2: (after_1, here)}
+            for each, ahead in chain.items():
+                if each is not None:
+                    before[each] = tuple(name for name in ahead if name is not None)
+            near.update(each for each in row if each is not None)
+            following.update(each for each in (after_1, after_2) if each is not None)
+        near.update(each.session_id for each in entries.values() if each.session_id is not None)
+        helpers = self._read(self._ask(self._statements.rows(_EVERY_ONE), {"near": self._engine.texts(near)}))
+        values = {**self._wanted.values, "near": self._engine.texts(following)}
+        passing = self._read(self._ask(self._statements.rows(self._wanted.shape), values))
+        found = {each.id: each for each in (*passing, *entries.values())}
+        return [replace(each, before=before.get(each.id, ())) for each in found.values()], helpers
+
+    def _whole(self, ids: Iterable[str]) -> dict[str, Memory]:
+        rows = self._ask(self._searcher._memories, {"ids": self._engine.texts(list(ids))})
+        return {memory.id: memory for memory in map(memory_from, rows)}
+
+    def _having(self, words: list[str]) -> int:
+        values = {"match": self._statements.matching(words, []), "most": self._request.candidates * LOOKED_AT}
+        return int(self._ask(self._statements.having, values)[0][0])
+
+    def _read(self, rows: Rows) -> list[Candidate]:
+        stems = self._request.stems
+        return [
+            Candidate(
+                id=memory_id,
+                session_id=session_id,
+                created_at=created_at,
+                arrival=arrival,
+                counts=counts_of(counts, stems),
+                length=length,
+            )
+            for memory_id, session_id, created_at, arrival, counts, length in rows
+        ]
+
+    def _word(self, stem: str) -> str:
+        return stem_word(self._tenant, stem)
+
+    def _ask(self, statement: VisibleStatement, values: Mapping[str, Any]) -> Rows:
+        return self._given_ask(statement, {**self._common, **values})
+
+
+def _place(score: float, candidate: Candidate) -> SearchPlace:
+    return SearchPlace(score=round(score * 1_000_000), created_at=candidate.created_at, arrival=candidate.arrival)
+
+
+def _order(place: SearchPlace) -> tuple[int, int, int]:
+    return (-place.score, -place.created_at, -place.arrival)
