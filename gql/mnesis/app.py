@@ -12,7 +12,9 @@ from starlette.types import Receive, Scope, Send
 
 from mnesis.databases import open_database_of
 from mnesis.graph.endpoint import GraphQLEndpoint
-from mnesis.graph.schema import sdl
+from mnesis.graph.prepare import Documents
+from mnesis.graph.schema import schema, sdl
+from mnesis.graph.trusted_documents import TrustedDocuments, load_trusted_documents
 from mnesis.settings import BadSettings, Settings
 from mnesis.storage.database import Database
 from mnesis.usecases.memories import Memories
@@ -45,10 +47,11 @@ def create_app(settings: Settings, *, database: Callable[[], Database] | None = 
     """The server as an ASGI application. It opens the database when it starts and closes it when it stops.
 
     ``database`` opens another one than the settings name. The schema has to be current already. Raises `BadSettings`
-    for what cannot be served safely.
+    for what cannot be served safely, and `mnesis.graph.manifests.BadManifest`.
     """
     service = _Service()
     callers = authenticator(settings)
+    trusted = trusted_documents(settings)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -60,6 +63,9 @@ def create_app(settings: Settings, *, database: Callable[[], Database] | None = 
             authenticator=callers,
             introspection=settings.playground,
             suggestions=settings.playground,
+            trusted=trusted,
+            only_trusted=settings.only_trusted_documents,
+            persisted_queries=settings.persisted_queries,
         )
         gc.collect()
         # What is loaded by now stays; there is no need to look through it at every collection.
@@ -115,6 +121,19 @@ def authenticator(settings: Settings) -> Authenticator:
         issuer=settings.auth_issuer,
         audience=settings.auth_audience,
     )
+
+
+def trusted_documents(settings: Settings) -> TrustedDocuments:
+    """Raises `BadSettings` where nothing could run, and `mnesis.graph.manifests.BadManifest`."""
+    # Whoever reads what is wrong with a document is the operator, to whom no suggestion gives anything away.
+    documents = Documents(schema(), introspection=settings.playground, suggestions=True)
+    trusted = load_trusted_documents(settings.trusted_documents, documents)
+    if settings.only_trusted_documents and not trusted.documents:
+        raise BadSettings(
+            "MNESIS_ONLY_TRUSTED_DOCUMENTS is true and there is no trusted document, so that nothing could run: name"
+            " manifests that hold some in MNESIS_TRUSTED_DOCUMENTS."
+        )
+    return trusted
 
 
 def _key_sources(settings: Settings) -> list[KeySource]:

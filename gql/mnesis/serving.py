@@ -9,7 +9,7 @@ import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from mnesis import __version__
-from mnesis.app import authenticator, configure_logging, create_app
+from mnesis.app import configure_logging, create_app
 from mnesis.complaints import Complaint
 from mnesis.databases import prepare_database
 from mnesis.settings import PREFIX, Settings
@@ -24,7 +24,7 @@ class CannotServe(Complaint):
 def serve(settings: Settings) -> None:
     """Serves until SIGTERM or SIGINT, then answers what is under way and returns.
 
-    Raises `CannotServe`, `mnesis.databases.DatabaseNotReady` and `mnesis.settings.BadSettings`.
+    Raises `CannotServe`, `mnesis.databases.DatabaseNotReady` and what `mnesis.app.create_app` raises.
     """
     # Without this a SIGTERM would kill the process with its exit code, where a stop that was asked for is no failure.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -33,11 +33,13 @@ def serve(settings: Settings) -> None:
         raise CannotServe(
             "SQLite serves one process: set MNESIS_WORKERS to 1, or MNESIS_DATABASE_URL to a PostgreSQL database."
         )
-    authenticator(settings)
+    # Made before anything is touched, so that what is wrong with the settings is told here, also where it is other
+    # processes that will serve.
+    app = create_app(settings)
     prepare_database(settings)
     with _listen(settings) as listener:
         if settings.workers == 1:
-            server = uvicorn.Server(_config(settings, create_app(settings)))
+            server = uvicorn.Server(_config(settings, app))
             _announce(settings, listener)
             try:
                 server.run(sockets=[listener])

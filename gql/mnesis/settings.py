@@ -70,6 +70,18 @@ class Settings(BaseSettings):
     playground: bool = Field(
         default=True, description="Whether `/` shows the playground and introspection is answered."
     )
+    trusted_documents: Annotated[tuple[Path, ...], NoDecode] = Field(
+        default=(),
+        description="Manifests of documents that clients may ask for by id: paths, separated by commas.",
+    )
+    only_trusted_documents: bool = Field(
+        default=False, description="Whether the documents of those manifests are the only ones that run."
+    )
+    persisted_queries: int = Field(
+        default=1_000,
+        ge=0,
+        description="Documents that clients may register by their hash (APQ), in each process; `0` for none.",
+    )
     reader_threads: AtLeastOne = Field(default=4, description="Threads, each with a connection, that read.")
     writer_lanes: AtLeastOne = Field(
         default=4, description="Threads, each with a connection, that write. SQLite has one."
@@ -145,12 +157,12 @@ class Settings(BaseSettings):
             raise ValueError("must begin with https:// unless it is on this machine")
         return source
 
-    @field_validator("cors_origins", mode="before")
+    @field_validator("cors_origins", "trusted_documents", mode="before")
     @classmethod
-    def _split(cls, origins: Any) -> Any:
-        if not isinstance(origins, str):
-            return origins
-        return tuple(origin.strip() for origin in origins.split(",") if origin.strip())
+    def _split(cls, listed: Any) -> Any:
+        if not isinstance(listed, str):
+            return listed
+        return tuple(each.strip() for each in listed.split(",") if each.strip())
 
     @field_validator("cors_origins")
     @classmethod

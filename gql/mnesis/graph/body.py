@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -10,6 +10,7 @@ from starlette.datastructures import QueryParams
 
 # orjson silently makes floats of integers beyond 64 bits, the shortest of which have 19 digits.
 _LONG_NUMBER = re.compile(rb"[0-9]{19}")
+_WORDS = ("query", "operationName", "documentId")
 
 
 class BadRequest(Exception):
@@ -18,11 +19,16 @@ class BadRequest(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """One operation to run: its document, its name where the document holds several, and its variables."""
+    """One operation to run: its document, its name where the document holds several, and its variables.
 
-    query: str
+    The document is a text, an id, or what ``extensions`` say: `mnesis.graph.asked_documents` finds it.
+    """
+
+    query: str | None
     name: str | None
     variables: dict[str, Any]
+    document_id: str | None = None
+    extensions: dict[str, Any] = field(default_factory=dict)
 
 
 def operation_from_body(body: bytes) -> Operation:
@@ -32,7 +38,7 @@ def operation_from_body(body: bytes) -> Operation:
 
 def operation_from_url(parameters: QueryParams) -> Operation:
     """The operation that a URL holds; an empty parameter counts as absent. Raises `BadRequest`."""
-    asked: dict[str, Any] = {name: parameters[name] for name in ("query", "operationName") if parameters.get(name)}
+    asked: dict[str, Any] = {name: parameters[name] for name in _WORDS if parameters.get(name)}
     for name in ("variables", "extensions"):
         if text := parameters.get(name):
             try:
@@ -70,16 +76,25 @@ def _operation(asked: Any) -> Operation:
         raise BadRequest("The body is a list; send one operation per request.")
     if not isinstance(asked, dict):
         raise BadRequest("The body must be a JSON object.")
-    query, name = asked.get("query"), asked.get("operationName")
+    query, name, document_id = asked.get("query"), asked.get("operationName"), asked.get("documentId")
     variables, extensions = asked.get("variables"), asked.get("extensions")
-    if query is None or query == "":
+    if not query and not document_id and not names_document(extensions):
         raise BadRequest("The request holds no query.")
-    if not isinstance(query, str):
+    if query is not None and not isinstance(query, str):
         raise BadRequest("query must be a string.")
+    if document_id is not None and not isinstance(document_id, str):
+        raise BadRequest("documentId must be a string.")
     if name is not None and not isinstance(name, str):
         raise BadRequest("operationName must be a string.")
     if variables is not None and not isinstance(variables, dict):
         raise BadRequest("variables must be an object.")
     if extensions is not None and not isinstance(extensions, dict):
         raise BadRequest("extensions must be an object.")
-    return Operation(query=query, name=name, variables=variables or {})
+    return Operation(
+        query=query, name=name, variables=variables or {}, document_id=document_id or None, extensions=extensions or {}
+    )
+
+
+def names_document(extensions: object) -> bool:
+    """Whether the extensions of a request say which document it asks for."""
+    return isinstance(extensions, dict) and extensions.get("persistedQuery") is not None

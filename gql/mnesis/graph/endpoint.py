@@ -17,6 +17,7 @@ from mnesis.graph.media import EVENTS, JSON, RESPONSE_JSON, answer_type, is_json
 from mnesis.graph.operations import Operations
 from mnesis.graph.prepare import NotPrepared, Prepared
 from mnesis.graph.sockets import Sockets
+from mnesis.graph.trusted_documents import TrustedDocuments
 from mnesis.usecases.memories import Memories
 from mnesis.usecases.watching import NoFeed, WatchableMemories
 from mnesis.web.authentication import Authenticator, LocalAuthenticator
@@ -26,7 +27,8 @@ class GraphQLEndpoint:
     """Answers GET and POST, and serves WebSockets.
 
     The caller of a request has to stand at ``scope["state"]["caller"]``; a socket's is asked of the ``authenticator``.
-    ``introspection`` answers questions about the schema; ``suggestions`` says "Did you mean" to wrong names.
+    ``introspection`` answers questions about the schema; ``suggestions`` says "Did you mean" to wrong names. See
+    `mnesis.graph.asked_documents` for ``trusted``, ``only_trusted`` and ``persisted_queries``.
     """
 
     def __init__(
@@ -37,9 +39,20 @@ class GraphQLEndpoint:
         authenticator: Authenticator | None = None,
         introspection: bool = True,
         suggestions: bool = True,
+        trusted: TrustedDocuments | None = None,
+        only_trusted: bool = False,
+        persisted_queries: int = 1_000,
     ) -> None:
         watching = watching or WatchableMemories(NoFeed())
-        self._operations = Operations(memories, watching, introspection=introspection, suggestions=suggestions)
+        self._operations = Operations(
+            memories,
+            watching,
+            introspection=introspection,
+            suggestions=suggestions,
+            trusted=trusted or TrustedDocuments(),
+            only_trusted=only_trusted,
+            persisted_queries=persisted_queries,
+        )
         self._sockets = Sockets(self._operations, authenticator or LocalAuthenticator())
         self._stopping = asyncio.Event()
 
@@ -78,7 +91,7 @@ class GraphQLEndpoint:
         self, asked: Operation, scope: Scope, headers: Headers, media_type: str, *, read_only: bool
     ) -> ASGIApp:
         try:
-            prepared = self._operations.prepare(asked.query, asked.name)
+            prepared = self._operations.prepare(asked, scope["state"]["caller"])
         except NotPrepared as refused:
             return self._answer({"errors": refused.errors}, media_type)
         if prepared.writes and read_only:

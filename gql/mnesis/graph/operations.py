@@ -5,13 +5,15 @@ from contextlib import aclosing
 from typing import Any
 
 from mnesis.domain.caller import Caller
-from mnesis.graph.body import encoded
+from mnesis.graph.asked_documents import AskedDocuments
+from mnesis.graph.body import Operation, encoded
 from mnesis.graph.context import Context
 from mnesis.graph.deliveries import Deliveries, Subscribed
 from mnesis.graph.execute import Executor, Source, ended
 from mnesis.graph.loaders import Loaders
 from mnesis.graph.prepare import Documents, Prepared
 from mnesis.graph.schema import schema
+from mnesis.graph.trusted_documents import TrustedDocuments
 from mnesis.usecases.memories import Memories
 from mnesis.usecases.watching import WatchableMemories
 
@@ -20,18 +22,31 @@ class Operations:
     """Prepares and runs operations on behalf of callers."""
 
     def __init__(
-        self, memories: Memories, watching: WatchableMemories, *, introspection: bool, suggestions: bool
+        self,
+        memories: Memories,
+        watching: WatchableMemories,
+        *,
+        introspection: bool,
+        suggestions: bool,
+        trusted: TrustedDocuments,
+        only_trusted: bool,
+        persisted_queries: int,
     ) -> None:
         self.limits = memories.limits
         self._memories = memories
         self._watching = watching
-        self._documents = Documents(schema(), introspection=introspection, suggestions=suggestions)
+        self._asked = AskedDocuments(
+            Documents(schema(), introspection=introspection, suggestions=suggestions, trusted=trusted.documents),
+            trusted,
+            only_trusted=only_trusted,
+            persisted_queries=persisted_queries,
+        )
         self._executor = Executor(schema(), suggestions=suggestions)
         self._deliveries = Deliveries(self._executor, memories, watching)
 
-    def prepare(self, query: str, operation_name: str | None) -> Prepared:
+    def prepare(self, asked: Operation, caller: Caller) -> Prepared:
         """Raises `NotPrepared`."""
-        return self._documents.prepare(query, operation_name)
+        return self._asked.prepare(asked, caller.tenant)
 
     async def answer(self, prepared: Prepared, variables: dict[str, Any], caller: Caller) -> dict[str, Any]:
         """The response to a query or a mutation. What it raises is a fault of the program."""

@@ -1,6 +1,7 @@
 """What is decided once per document: whether it can be parsed, whether it is valid, and which operation runs."""
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -39,6 +40,13 @@ class Prepared:
 
     document: DocumentNode
     operation: OperationDefinitionNode
+    trusted: bool = False
+
+    @property
+    def known_name(self) -> str | None:
+        """The operation's name if the operator knows it, so that it may label a metric; None for a stranger's."""
+        name = self.operation.name
+        return name.value if self.trusted and name is not None else None
 
     @property
     def writes(self) -> bool:
@@ -62,7 +70,8 @@ class NotPrepared(Exception):
 class Documents:
     """Prepares operations, and remembers what it found out about the latest documents, errors too.
 
-    At most ``documents`` are remembered, of at most ``characters`` together.
+    At most ``documents`` are remembered, of at most ``characters`` together. The ``trusted`` ones, by their texts, are
+    valid already and always at hand.
     """
 
     def __init__(
@@ -71,6 +80,7 @@ class Documents:
         *,
         introspection: bool,
         suggestions: bool,
+        trusted: Mapping[str, DocumentNode] | None = None,
         documents: int = 1_000,
         characters: int = 4_000_000,
     ) -> None:
@@ -78,6 +88,7 @@ class Documents:
         self._schema = schema._schema
         self._rules = _RULES if introspection else (*_RULES, NoSchemaIntrospectionCustomRule)
         self._suggestions = suggestions
+        self._trusted = trusted or {}
         self._most_documents = documents
         self._most_characters = characters
         self._characters = 0
@@ -85,6 +96,9 @@ class Documents:
 
     def prepare(self, source: str, operation_name: str | None) -> Prepared:
         """The operation of a document that has this name. Raises `NotPrepared`."""
+        trusted = self._trusted.get(source)
+        if trusted is not None:
+            return Prepared(document=trusted, operation=_operation(trusted, operation_name), trusted=True)
         document = self._known.get(source)
         if document is None:
             document = self._examined(source)
@@ -94,6 +108,13 @@ class Documents:
         if isinstance(document, tuple):
             raise NotPrepared(document)
         return Prepared(document=document, operation=_operation(document, operation_name))
+
+    def valid(self, source: str) -> DocumentNode:
+        """The document, which is not remembered. Raises `NotPrepared`."""
+        document = self._examined(source)
+        if isinstance(document, tuple):
+            raise NotPrepared(document)
+        return document
 
     def _examined(self, source: str) -> DocumentNode | Errors:
         try:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from mnesis.graph.body import BadRequest, Operation, decoded
+from mnesis.graph.body import BadRequest, Operation, decoded, names_document
 
 PROTOCOL = "graphql-transport-ws"
 
@@ -102,9 +102,11 @@ def _id(said: dict[str, Any]) -> str:
 def _operation(payload: object) -> Operation:
     if not isinstance(payload, dict):
         raise BadMessage("The payload must be an object.")
-    query, name = payload.get("query"), payload.get("operationName")
+    query, name, document_id = payload.get("query"), payload.get("operationName"), payload.get("documentId")
     variables, extensions = payload.get("variables"), payload.get("extensions")
-    if not isinstance(query, str):
+    if document_id is not None and not isinstance(document_id, str):
+        raise BadMessage("The payload's documentId must be a string.")
+    if not isinstance(query, str) and (query is not None or not (document_id or names_document(extensions))):
         raise BadMessage("The payload's query must be a string.")
     if name is not None and not isinstance(name, str):
         raise BadMessage("The payload's operationName must be a string.")
@@ -112,4 +114,6 @@ def _operation(payload: object) -> Operation:
         raise BadMessage("The payload's variables must be an object.")
     if extensions is not None and not isinstance(extensions, dict):
         raise BadMessage("The payload's extensions must be an object.")
-    return Operation(query=query, name=name, variables=variables or {})
+    return Operation(
+        query=query, name=name, variables=variables or {}, document_id=document_id or None, extensions=extensions or {}
+    )

@@ -184,7 +184,7 @@ class _Socket:
     async def _run(self, identifier: str, operation: Operation, begun: asyncio.Event) -> None:
         try:
             caller = self._known_caller()
-            prepared = self._operations.prepare(operation.query, operation.name)
+            prepared = self._operations.prepare(operation, caller)
             if prepared.watches:
                 await self._watch(identifier, prepared, operation.variables, caller, begun)
                 return
