@@ -81,6 +81,21 @@ def test_keys_that_cannot_be_read_are_told_before_serving(set_environment: SetEn
     assert stderr == f"MNESIS_AUTH_JWKS: {tmp_path / 'jwks.json'} cannot be used: there is no such file.\n"
 
 
+def test_a_document_that_cannot_be_trusted_is_told_before_serving(
+    set_environment: SetEnvironment, tmp_path: Path
+) -> None:
+    manifest = tmp_path / "persisted-documents.json"
+    manifest.write_text('{"sessions": "{ session }"}')
+    set_environment(trusted_documents=manifest)
+    for workers in ("1", "2"):
+        code, _, stderr = run("serve", "--workers", workers, "--database", "postgresql://127.0.0.1:1/memories")
+        assert code == 1
+        assert stderr.startswith(f'{manifest}: the document "sessions" cannot run: Cannot query field')
+    path = tmp_path / "mnesis.db"
+    assert run("serve", "--database", f"sqlite:///{path}")[0] == 1
+    assert not path.exists()
+
+
 def test_an_empty_postgresql_is_not_served(empty_database_url: str) -> None:
     if empty_database_url.startswith("sqlite"):
         return  # A SQLite file is made on the spot; tests/server starts one.

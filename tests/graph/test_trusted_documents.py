@@ -113,7 +113,10 @@ def apollo(**given: Any) -> dict[str, Any]:
     return {"format": "apollo-persisted-query-manifest", "version": 1, "operations": [operation]}
 
 
-NO_TEXT = " is not the text of a document; known are objects of ids and texts, and the format apollo-persisted-query-manifest."
+NO_TEXT = (
+    " is not the text of a document; known are objects of ids and texts, and the format"
+    " apollo-persisted-query-manifest."
+)
 INCOMPLETE = " must have an id, a name and a body, which are strings, and the type query, mutation or subscription."
 NOPE = "the document \"a\" cannot run: Cannot query field 'nope' on type 'Query'. Did you mean 'node'?"
 HASH = hashed("{ __typename }")
