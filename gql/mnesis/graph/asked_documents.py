@@ -30,7 +30,8 @@ class AskedDocuments:
         self._documents = documents
         self._trusted = trusted
         self._only_trusted = only_trusted
-        self._registers = persisted_queries > 0 and not only_trusted
+        # Where only trusted documents run, an unknown hash is no invitation to go on with texts.
+        self._knows_hashes = persisted_queries > 0 or only_trusted
         self._registered = PersistedQueries(documents=persisted_queries)
 
     def prepare(self, asked: Operation, tenant: str) -> Prepared:
@@ -66,7 +67,7 @@ class AskedDocuments:
         trusted = self._trusted.text(hashed)
         if trusted is not None and asked.query in (None, "", trusted):
             return self._prepared(trusted, asked)
-        if not self._registers and not self._only_trusted:
+        if not self._knows_hashes:
             raise _refused(*NOT_SUPPORTED)
         if not asked.query:
             known = self._registered.text(tenant, hashed)
@@ -76,8 +77,7 @@ class AskedDocuments:
         if sha256_of(asked.query) != hashed:
             raise _refused("sha256Hash is not the SHA-256 of query.", BAD_USER_INPUT, argument="extensions")
         prepared = self._prepared(asked.query, asked)
-        if self._registers:
-            self._registered.register(tenant, hashed, asked.query)
+        self._registered.register(tenant, hashed, asked.query)
         return prepared
 
 
