@@ -58,8 +58,10 @@ def create_app(settings: Settings, *, database: Callable[[], Database] | None = 
             memories,
             WatchableMemories(service.database.feed),
             authenticator=callers,
-            introspection=settings.playground,
-            suggestions=settings.playground,
+            introspection=settings.introspection,
+            # They tell strangers who guess what there is; people who try things out sit before their own server.
+            suggestions=settings.introspection and not settings.is_authenticated,
+            operation_limits=settings.operation_limits(),
         )
         gc.collect()
         # What is loaded by now stays; there is no need to look through it at every collection.
