@@ -11,7 +11,6 @@ from typing import Any, TypeAlias
 
 from graphql import (
     FieldNode,
-    FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLError,
     GraphQLNamedType,
@@ -61,8 +60,8 @@ class FieldsCanBeMerged(ValidationRule):
     def enter_operation_definition(self, node: OperationDefinitionNode, *_: Any) -> None:
         root = self.context.schema.get_root_type(node.operation)
         sets: _Sets = ((node.selection_set, root),)
-        self._check_shapes(sets)
         self._check_fields(sets)
+        self._check_shapes(sets)
 
     def _check_shapes(self, sets: _Sets) -> None:
         """Fields of one name have one shape, even where they can never meet: clients read both with one type."""
@@ -102,26 +101,30 @@ class FieldsCanBeMerged(ValidationRule):
 
     def _selected(self, sets: _Sets) -> Iterator[_Field]:
         spread: set[str] = set()
-        waiting = list(reversed(sets))
+        # A stack of its own, because fragments may nest deeper than Python likes to call.
+        waiting = [(iter(selections.selections), parent) for selections, parent in reversed(sets)]
         while waiting:
-            selections, parent = waiting.pop()
-            for selection in selections.selections:
-                self._left -= 1
-                if self._left < 0:
-                    raise TooMuchToCompare
-                match selection:
-                    case FieldNode():
-                        yield _Field(selection, parent, self._type_of(selection, parent))
-                    case InlineFragmentNode():
-                        condition = selection.type_condition
-                        inner = self.context.schema.get_type(condition.name.value) if condition is not None else parent
-                        waiting.append((selection.selection_set, inner))
-                    case FragmentSpreadNode() if selection.name.value not in spread:
-                        spread.add(selection.name.value)
-                        fragment = self.context.get_fragment(selection.name.value)
-                        if isinstance(fragment, FragmentDefinitionNode):
-                            on = self.context.schema.get_type(fragment.type_condition.name.value)
-                            waiting.append((fragment.selection_set, on))
+            selections, parent = waiting[-1]
+            selection = next(selections, None)
+            if selection is None:
+                waiting.pop()
+                continue
+            self._left -= 1
+            if self._left < 0:
+                raise TooMuchToCompare
+            match selection:
+                case FieldNode():
+                    yield _Field(selection, parent, self._type_of(selection, parent))
+                case InlineFragmentNode():
+                    on = selection.type_condition
+                    inner = self.context.schema.get_type(on.name.value) if on is not None else parent
+                    waiting.append((iter(selection.selection_set.selections), inner))
+                case FragmentSpreadNode() if selection.name.value not in spread:
+                    spread.add(selection.name.value)
+                    fragment = self.context.get_fragment(selection.name.value)
+                    if fragment is not None:
+                        inner = self.context.schema.get_type(fragment.type_condition.name.value)
+                        waiting.append((iter(fragment.selection_set.selections), inner))
 
     def _type_of(self, node: FieldNode, parent: GraphQLNamedType | None) -> GraphQLOutputType | None:
         if parent is None or not is_composite_type(parent):

@@ -28,6 +28,8 @@ from mnesis.graph.one_of import OneOfInputs
 
 MOST_COMMENTS = 1_000
 MOST_ERRORS = 20
+MOST_REPEATED = 100_000
+"""Characters of documents in their errors: graphql-core prints for each error the value that it is about."""
 
 _DEFAULT_LIMITS = OperationLimits()
 
@@ -122,9 +124,10 @@ class Documents:
             return (coded(error, PARSE_FAILED),)
         if refusals := exceeded(document, most):
             return refusals
+        most_errors = min(MOST_ERRORS, 1 + MOST_REPEATED // max(1, len(source)))
         try:
             errors = validate(
-                self._schema, document, self._rules, max_errors=MOST_ERRORS, hide_suggestions=not self._suggestions
+                self._schema, document, self._rules, max_errors=most_errors, hide_suggestions=not self._suggestions
             )
         except TooMuchToCompare:
             text = "The fields of the document overlap in too many ways."
