@@ -61,11 +61,13 @@ def create_app(settings: Settings, *, database: Callable[[], Database] | None = 
             memories,
             WatchableMemories(service.database.feed),
             authenticator=callers,
-            introspection=settings.playground,
-            suggestions=settings.playground,
             trusted=trusted,
             only_trusted=settings.only_trusted_documents,
             persisted_queries=settings.persisted_queries,
+            introspection=settings.introspection,
+            # They tell strangers who guess what there is; people who try things out sit before their own server.
+            suggestions=settings.introspection and not settings.is_authenticated,
+            operation_limits=settings.operation_limits(),
         )
         gc.collect()
         # What is loaded by now stays; there is no need to look through it at every collection.
@@ -126,7 +128,9 @@ def authenticator(settings: Settings) -> Authenticator:
 def trusted_documents(settings: Settings) -> TrustedDocuments:
     """Raises `BadSettings` where nothing could run, and `mnesis.graph.manifests.BadManifest`."""
     # Whoever reads what is wrong with a document is the operator, to whom no suggestion gives anything away.
-    documents = Documents(schema(), introspection=settings.playground, suggestions=True)
+    documents = Documents(
+        schema(), introspection=settings.introspection, suggestions=True, limits=settings.operation_limits()
+    )
     trusted = load_trusted_documents(settings.trusted_documents, documents)
     if settings.only_trusted_documents and not trusted.documents:
         raise BadSettings(

@@ -12,12 +12,13 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from mnesis.complaints import Complaint
-from mnesis.domain.limits import Limits
+from mnesis.domain.limits import Limits, OperationLimits
 
 PREFIX = "MNESIS_"
 SECRET_BYTES = 32
 POSTGRESQL_SCHEMES = ("postgresql://", "postgres://")
 _DEFAULTS = Limits()
+_OPERATION_DEFAULTS = OperationLimits()
 
 AtLeastOne = Annotated[int, Field(ge=1)]
 
@@ -67,8 +68,9 @@ class Settings(BaseSettings):
         default=(),
         description="Origins whose pages may call the server, separated by commas; `*` for any.",
     )
-    playground: bool = Field(
-        default=True, description="Whether `/` shows the playground and introspection is answered."
+    playground: bool = Field(default=True, description="Whether `/` shows the playground, which needs introspection.")
+    introspection: bool = Field(
+        default=True, description="Whether GraphQL clients may ask for the schema, as playgrounds do."
     )
     trusted_documents: Annotated[tuple[Path, ...], NoDecode] = Field(
         default=(),
@@ -114,6 +116,38 @@ class Settings(BaseSettings):
     )
     limit_socket_operations: AtLeastOne = Field(
         default=_DEFAULTS.socket_operations, description="Operations that run at once over one WebSocket."
+    )
+    limit_document_characters: AtLeastOne = Field(
+        default=_OPERATION_DEFAULTS.characters, description="Characters of one GraphQL document."
+    )
+    limit_tokens: AtLeastOne = Field(default=_OPERATION_DEFAULTS.tokens, description="Tokens of one GraphQL document.")
+    limit_depth: AtLeastOne = Field(
+        default=_OPERATION_DEFAULTS.depth, description="How deep fields may nest, without those of introspection."
+    )
+    limit_aliases: AtLeastOne = Field(default=_OPERATION_DEFAULTS.aliases, description="Aliases in one document.")
+    limit_directives: AtLeastOne = Field(
+        default=_OPERATION_DEFAULTS.directives, description="Directives in one document."
+    )
+    limit_selections: AtLeastOne = Field(
+        default=_OPERATION_DEFAULTS.selections,
+        description="Fields and fragments in one document, those of a fragment as often as it is spread.",
+    )
+    limit_cost: AtLeastOne = Field(
+        default=_OPERATION_DEFAULTS.cost, description="The cost of one operation; see [Limits](#limits)."
+    )
+    limit_operations: AtLeastOne = Field(
+        default=_OPERATION_DEFAULTS.operations,
+        description="Queries and mutations that one process runs at once.",
+    )
+    limit_subscriptions: AtLeastOne = Field(
+        default=_OPERATION_DEFAULTS.subscriptions, description="Subscriptions that one process serves at once."
+    )
+    query_timeout_s: AtLeastOne = Field(
+        default=_OPERATION_DEFAULTS.query_s,
+        description="Seconds that a query may take, and what a subscription tells of one change.",
+    )
+    mutation_timeout_s: AtLeastOne = Field(
+        default=_OPERATION_DEFAULTS.mutation_s, description="Seconds that a mutation may take."
     )
     search_candidates: AtLeastOne = Field(
         default=_DEFAULTS.search_candidates,
@@ -216,6 +250,22 @@ class Settings(BaseSettings):
             queued_changes=self.limit_queued_changes,
             socket_operations=self.limit_socket_operations,
             search_candidates=self.search_candidates,
+        )
+
+    def operation_limits(self) -> OperationLimits:
+        """The limits on operations in the domain's words."""
+        return OperationLimits(
+            characters=self.limit_document_characters,
+            tokens=self.limit_tokens,
+            depth=self.limit_depth,
+            aliases=self.limit_aliases,
+            directives=self.limit_directives,
+            selections=self.limit_selections,
+            cost=self.limit_cost,
+            operations=self.limit_operations,
+            subscriptions=self.limit_subscriptions,
+            query_s=self.query_timeout_s,
+            mutation_s=self.mutation_timeout_s,
         )
 
 

@@ -154,7 +154,7 @@ async def test_json_that_cannot_be_stored_is_refused_with_the_path_to_the_place(
 
 
 @pytest.mark.parametrize(
-    "literal", ["{a: 1e999}", "{a: 9223372036854775808}", f"{{a: {'9' * 5_000}}}", f"{{a: -{'9' * 50}}}"]
+    "literal", ["{a: 1e999}", "{a: 9223372036854775808}", f"{{a: {'9' * 1_000}}}", f"{{a: -{'9' * 50}}}"]
 )
 async def test_a_literal_that_cannot_be_stored_is_refused_alike(
     speak: Client, stored: dict[str, str], literal: str

@@ -32,3 +32,31 @@ class Limits:
     """Changes that wait for a slow subscriber before it is told that it lagged."""
     socket_operations: int = 100
     """Operations that run at once over one WebSocket."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperationLimits:
+    """Upper bounds on what one operation may ask, and on how many are asked at once."""
+
+    characters: int = 100_000
+    """Characters of one document."""
+    tokens: int = 5_000
+    """Tokens of one document: names, numbers, strings and punctuation."""
+    depth: int = 12
+    """How deep fields may nest, without those of introspection."""
+    aliases: int = 30
+    """Aliases in one document."""
+    directives: int = 50
+    """Directives in one document."""
+    selections: int = 5_000
+    """Fields and fragments in one document, a fragment as often as it is spread."""
+    cost: int = 50_000
+    """Fields that one answer may hold, each list as long as it may get, with what is dear counted higher."""
+    operations: int = 500
+    """Queries and mutations that one process runs at once."""
+    subscriptions: int = 5_000
+    """Subscriptions that one process serves at once."""
+    query_s: int = 15
+    """Seconds that a query may take, and the answer to one change that is watched."""
+    mutation_s: int = 60
+    """Seconds that a mutation may take."""

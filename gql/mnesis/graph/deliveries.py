@@ -10,9 +10,9 @@ import orjson
 from mnesis.domain.caller import Caller
 from mnesis.graph.body import encoded
 from mnesis.graph.context import Context
-from mnesis.graph.execute import Executor
 from mnesis.graph.loaders import Loaders
 from mnesis.graph.prepare import Prepared
+from mnesis.graph.running import Executes
 from mnesis.graph.watching import MemoryChange
 from mnesis.usecases.memories import Memories
 from mnesis.usecases.ports import Change, ReadTogether
@@ -37,7 +37,7 @@ class Subscribed:
 class Deliveries:
     """What is remembered lives as long as the changes that it belongs to wait for somebody."""
 
-    def __init__(self, executor: Executor, memories: Memories, watching: WatchableMemories) -> None:
+    def __init__(self, executor: Executes, memories: Memories, watching: WatchableMemories) -> None:
         self._executor = executor
         self._memories = memories
         self._watching = watching

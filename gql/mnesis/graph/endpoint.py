@@ -9,18 +9,22 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from mnesis.domain.limits import OperationLimits
 from mnesis.graph.body import BadRequest, Operation, encoded, operation_from_body, operation_from_url
 from mnesis.graph.events import send_events
 from mnesis.graph.execute import NotBegun
-from mnesis.graph.faults import internal_error, request_error
+from mnesis.graph.faults import OVERLOADED, TIMEOUT, internal_error, request_error
 from mnesis.graph.media import EVENTS, JSON, RESPONSE_JSON, answer_type, is_json, takes_events
 from mnesis.graph.operations import Operations
 from mnesis.graph.prepare import NotPrepared, Prepared
+from mnesis.graph.running import RETRY_AFTER_S
 from mnesis.graph.sockets import Sockets
 from mnesis.graph.trusted_documents import TrustedDocuments
 from mnesis.usecases.memories import Memories
 from mnesis.usecases.watching import NoFeed, WatchableMemories
 from mnesis.web.authentication import Authenticator, LocalAuthenticator
+
+_DEFAULT_LIMITS = OperationLimits()
 
 
 class GraphQLEndpoint:
@@ -42,6 +46,7 @@ class GraphQLEndpoint:
         trusted: TrustedDocuments | None = None,
         only_trusted: bool = False,
         persisted_queries: int = 1_000,
+        operation_limits: OperationLimits = _DEFAULT_LIMITS,
     ) -> None:
         watching = watching or WatchableMemories(NoFeed())
         self._operations = Operations(
@@ -52,6 +57,7 @@ class GraphQLEndpoint:
             trusted=trusted or TrustedDocuments(),
             only_trusted=only_trusted,
             persisted_queries=persisted_queries,
+            operation_limits=operation_limits,
         )
         self._sockets = Sockets(self._operations, authenticator or LocalAuthenticator())
         self._stopping = asyncio.Event()
@@ -117,6 +123,9 @@ class GraphQLEndpoint:
         """An answer in GraphQL's own terms. Clients that know no media type of its own expect 200 whatever it says."""
         if media_type == EVENTS:
             return self._stream(_once(answer))
+        if "data" not in answer and (refusal := _BUSY.get(answer["errors"][0]["extensions"]["code"])):
+            status, headers = refusal
+            return _response(status, answer, media_type, headers)
         status = 400 if "data" not in answer and media_type == RESPONSE_JSON else 200
         return _response(status, answer, media_type)
 
@@ -127,6 +136,8 @@ class GraphQLEndpoint:
         return respond
 
 
+# Told by the status too, because proxies and clients look at it before they try again.
+_BUSY = {OVERLOADED: (503, {"Retry-After": str(RETRY_AFTER_S)}), TIMEOUT: (504, None)}
 _POST_ONLY = {"Allow": "POST"}
 _HOW_TO_WATCH = "Subscriptions are served over a WebSocket, or to clients that accept text/event-stream."
 

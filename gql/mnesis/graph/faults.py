@@ -19,8 +19,13 @@ LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
 VERSION_NOT_KEPT = "VERSION_NOT_KEPT"
 PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
 VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
+TOO_COMPLEX = "OPERATION_TOO_COMPLEX"
+TIMEOUT = "TIMEOUT"
 OVERLOADED = "OVERLOADED"
 INTERNAL = "INTERNAL_SERVER_ERROR"
+
+MOST_MESSAGE_CHARACTERS = 1_000
+"""Of a message by graphql-core, which may repeat what it was sent."""
 
 _log = logging.getLogger("mnesis.graph")
 
@@ -43,6 +48,8 @@ def request_error(message: str, code: str = BAD_USER_INPUT, **extensions: object
 def coded(error: GraphQLError, code: str) -> dict[str, Any]:
     """An error that graphql-core made, ready to be sent."""
     shown: dict[str, Any] = dict(error.formatted)
+    if len(error.message) > MOST_MESSAGE_CHARACTERS:
+        shown["message"] = f"{error.message[:MOST_MESSAGE_CHARACTERS]}..."
     shown["extensions"] = {"code": code, **(error.extensions or {})}
     return shown
 

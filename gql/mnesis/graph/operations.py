@@ -5,13 +5,16 @@ from contextlib import aclosing
 from typing import Any
 
 from mnesis.domain.caller import Caller
+from mnesis.domain.limits import OperationLimits
 from mnesis.graph.asked_documents import AskedDocuments
 from mnesis.graph.body import Operation, encoded
 from mnesis.graph.context import Context
+from mnesis.graph.cost import Costs
 from mnesis.graph.deliveries import Deliveries, Subscribed
-from mnesis.graph.execute import Executor, Source, ended
+from mnesis.graph.execute import Executor, NotBegun, Source, ended
 from mnesis.graph.loaders import Loaders
 from mnesis.graph.prepare import Documents, Prepared
+from mnesis.graph.running import Running, TimedExecutor
 from mnesis.graph.schema import schema
 from mnesis.graph.trusted_documents import TrustedDocuments
 from mnesis.usecases.memories import Memories
@@ -31,18 +34,28 @@ class Operations:
         trusted: TrustedDocuments,
         only_trusted: bool,
         persisted_queries: int,
+        operation_limits: OperationLimits,
     ) -> None:
         self.limits = memories.limits
         self._memories = memories
         self._watching = watching
         self._asked = AskedDocuments(
-            Documents(schema(), introspection=introspection, suggestions=suggestions, trusted=trusted.documents),
+            Documents(
+                schema(),
+                introspection=introspection,
+                suggestions=suggestions,
+                trusted=trusted.documents,
+                limits=operation_limits,
+            ),
             trusted,
             only_trusted=only_trusted,
             persisted_queries=persisted_queries,
         )
         self._executor = Executor(schema(), suggestions=suggestions)
-        self._deliveries = Deliveries(self._executor, memories, watching)
+        self._timed = TimedExecutor(self._executor, operation_limits)
+        # Strawberry gives no other way to the schema that graphql-core works with.
+        self._running = Running(Costs(schema()._schema, page_nodes=self.limits.page_nodes), operation_limits)
+        self._deliveries = Deliveries(self._timed, memories, watching)
 
     def prepare(self, asked: Operation, caller: Caller) -> Prepared:
         """Raises `NotPrepared`."""
@@ -50,13 +63,19 @@ class Operations:
 
     async def answer(self, prepared: Prepared, variables: dict[str, Any], caller: Caller) -> dict[str, Any]:
         """The response to a query or a mutation. What it raises is a fault of the program."""
-        return await self._executor.execute(prepared, variables, self._context(caller))
+        try:
+            self._running.checked(prepared, variables)
+            with self._running.operation():
+                return await self._timed.execute(prepared, variables, self._context(caller))
+        except NotBegun as refused:
+            return {"errors": refused.errors}
 
     async def watch(self, prepared: Prepared, variables: dict[str, Any], caller: Caller) -> AsyncGenerator[bytes, None]:
         """The responses of a subscription, each as JSON, the last one perhaps an error; it has to be begun and closed.
 
         When this returns, the subscription stands. Raises `NotBegun`.
         """
+        self._running.checked(prepared, variables)
         source = await self._executor.events(prepared, variables, self._context(caller))
         responses = self._responses(source, Subscribed(prepared, variables, caller))
         # Begun here, because a generator that was never begun does not close its source either.
@@ -65,12 +84,13 @@ class Operations:
 
     async def _responses(self, source: Source, subscribed: Subscribed) -> AsyncGenerator[bytes, None]:
         async with aclosing(source):
-            yield b""
-            try:
-                async for event in source:
-                    yield await self._deliveries.answer(subscribed, event)
-            except Exception as fault:
-                yield encoded({"errors": [ended(fault)]})
+            with self._running.subscription():
+                yield b""
+                try:
+                    async for event in source:
+                        yield await self._deliveries.answer(subscribed, event)
+                except Exception as fault:
+                    yield encoded({"errors": [ended(fault)]})
 
     def _context(self, caller: Caller) -> Context:
         loaders = Loaders(self._memories, caller)

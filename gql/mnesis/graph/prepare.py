@@ -12,24 +12,35 @@ from graphql import (
     NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
     OperationType,
+    OverlappingFieldsCanBeMergedRule,
     get_operation_ast,
     parse,
     specified_rules,
     validate,
 )
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
-from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
+from mnesis.domain.limits import OperationLimits
 from mnesis.domain.refusals import quoted
+from mnesis.graph.document_limits import exceeded, too_complex
 from mnesis.graph.faults import PARSE_FAILED, VALIDATION_FAILED, coded, request_error
+from mnesis.graph.merging import MOST_WORK, FieldsCanBeMerged, TooMuchToCompare
+from mnesis.graph.one_of import OneOfInputs
 
-MOST_TOKENS = 5_000
-MOST_CHARACTERS = 100_000
 MOST_COMMENTS = 1_000
 MOST_ERRORS = 20
+MOST_REPEATED = 100_000
+"""Characters of documents in their errors: graphql-core prints for each error the value that it is about."""
 
-# Strawberry adds its two to whatever is validated; see `strawberry.schema.schema.validate_document`.
-_RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
+_DEFAULT_LIMITS = OperationLimits()
+
+# Strawberry adds a rule for Maybe to whatever is validated; see `strawberry.schema.schema.validate_document`.
+_RULES = (
+    *(rule for rule in specified_rules if rule is not OverlappingFieldsCanBeMergedRule),
+    FieldsCanBeMerged,
+    MaybeNullValidationRule,
+    OneOfInputs,
+)
 
 Errors: TypeAlias = tuple[dict[str, Any], ...]
 
@@ -81,6 +92,7 @@ class Documents:
         introspection: bool,
         suggestions: bool,
         trusted: Mapping[str, DocumentNode] | None = None,
+        limits: OperationLimits = _DEFAULT_LIMITS,
         documents: int = 1_000,
         characters: int = 4_000_000,
     ) -> None:
@@ -89,6 +101,7 @@ class Documents:
         self._rules = _RULES if introspection else (*_RULES, NoSchemaIntrospectionCustomRule)
         self._suggestions = suggestions
         self._trusted = trusted or {}
+        self._limits = limits
         self._most_documents = documents
         self._most_characters = characters
         self._characters = 0
@@ -117,23 +130,34 @@ class Documents:
         return document
 
     def _examined(self, source: str) -> DocumentNode | Errors:
+        most = self._limits
+        if len(source) > most.characters:
+            text = f"The document has {len(source)} characters; at most {most.characters} are allowed."
+            return (too_complex(text, "characters", len(source), most.characters),)
         try:
-            document = parse(
-                source,
-                max_lexical_tokens=MOST_TOKENS,
-                max_source_length=MOST_CHARACTERS,
-                max_comments=MOST_COMMENTS,
-            )
+            document = parse(source, max_lexical_tokens=most.tokens, max_comments=MOST_COMMENTS)
         except GraphQLError as error:
+            # There is no other way to tell: the parser has one error for all that it refuses.
+            for measure, number in (("tokens", most.tokens), ("comments", MOST_COMMENTS)):
+                if f"Document contains more than {number} {measure}." in error.message:
+                    text = f"The document has more {measure} than the {number} that are allowed."
+                    return (too_complex(text, measure, None, number),)
             return (coded(error, PARSE_FAILED),)
-        errors = validate(
-            self._schema, document, self._rules, max_errors=MOST_ERRORS, hide_suggestions=not self._suggestions
-        )
+        if refusals := exceeded(document, most):
+            return refusals
+        most_errors = min(MOST_ERRORS, 1 + MOST_REPEATED // max(1, len(source)))
+        try:
+            errors = validate(
+                self._schema, document, self._rules, max_errors=most_errors, hide_suggestions=not self._suggestions
+            )
+        except TooMuchToCompare:
+            text = "The fields of the document overlap in too many ways."
+            return (too_complex(text, "comparisons", None, MOST_WORK),)
         return tuple(coded(error, VALIDATION_FAILED) for error in errors) or document
 
     def _remember(self, source: str, document: DocumentNode | Errors) -> None:
         # Nothing longer can be valid, and such a text is not worth its place.
-        if len(source) > MOST_CHARACTERS:
+        if len(source) > self._limits.characters:
             return
         self._known[source] = document
         self._characters += len(source)
