@@ -1,7 +1,6 @@
 """The composition root: the one place where everything is named and put together."""
 
 import gc
-import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,6 +12,8 @@ from starlette.types import Receive, Scope, Send
 from mnesis.databases import open_database_of
 from mnesis.graph.endpoint import GraphQLEndpoint
 from mnesis.graph.schema import sdl
+from mnesis.observing.logs import configure_logs
+from mnesis.observing.observer import LogObserver
 from mnesis.settings import BadSettings, Settings
 from mnesis.storage.database import Database
 from mnesis.usecases.memories import Memories
@@ -49,6 +50,7 @@ def create_app(settings: Settings, *, database: Callable[[], Database] | None = 
     """
     service = _Service()
     callers = authenticator(settings)
+    observer = LogObserver()
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -60,6 +62,7 @@ def create_app(settings: Settings, *, database: Callable[[], Database] | None = 
             authenticator=callers,
             introspection=settings.playground,
             suggestions=settings.playground,
+            observer=observer,
         )
         gc.collect()
         # What is loaded by now stays; there is no need to look through it at every collection.
@@ -82,6 +85,7 @@ def create_app(settings: Settings, *, database: Callable[[], Database] | None = 
         local_only=not settings.is_authenticated,
         cors_origins=settings.cors_origins,
         request_bytes=settings.limit_request_bytes,
+        observer=observer,
         lifespan=lifespan,
     )
 
@@ -95,9 +99,7 @@ def create_app_from_environment() -> Starlette:
 
 def configure_logging(settings: Settings) -> None:
     """Sends every log record to stderr, one line each."""
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    # At every look at a schema it tells which kind of database it found.
-    logging.getLogger("alembic.runtime.migration").setLevel(logging.WARNING)
+    configure_logs(level=settings.log_level, form=settings.log_format)
 
 
 def authenticator(settings: Settings) -> Authenticator:

@@ -82,6 +82,9 @@ class Settings(BaseSettings):
     log_level: Literal["critical", "error", "warning", "info", "debug"] = Field(
         default="info", description="The least serious messages to log: `critical` to `debug`."
     )
+    log_format: Literal["auto", "json", "console"] = Field(
+        default="auto", description="`json`, `console`, or `auto`: lines of JSON unless stderr is a terminal."
+    )
     limit_commands: AtLeastOne = Field(default=_DEFAULTS.commands, description="Entries or items in one call.")
     limit_text_bytes: AtLeastOne = Field(default=_DEFAULTS.text_bytes, description="UTF-8 bytes of text in one field.")
     limit_messages: AtLeastOne = Field(default=_DEFAULTS.messages, description="Messages in one memory.")

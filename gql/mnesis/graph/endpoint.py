@@ -14,19 +14,21 @@ from mnesis.graph.events import send_events
 from mnesis.graph.execute import NotBegun
 from mnesis.graph.faults import internal_error, request_error
 from mnesis.graph.media import EVENTS, JSON, RESPONSE_JSON, answer_type, is_json, takes_events
-from mnesis.graph.operations import Operations
+from mnesis.graph.observed import KnownName, ObservedOperations, known_to_nobody
 from mnesis.graph.prepare import NotPrepared, Prepared
 from mnesis.graph.sockets import Sockets
 from mnesis.usecases.memories import Memories
 from mnesis.usecases.watching import NoFeed, WatchableMemories
 from mnesis.web.authentication import Authenticator, LocalAuthenticator
+from mnesis.web.observation import UNOBSERVED, Observer
 
 
 class GraphQLEndpoint:
     """Answers GET and POST, and serves WebSockets.
 
     The caller of a request has to stand at ``scope["state"]["caller"]``; a socket's is asked of the ``authenticator``.
-    ``introspection`` answers questions about the schema; ``suggestions`` says "Did you mean" to wrong names.
+    ``introspection`` answers questions about the schema; ``suggestions`` says "Did you mean" to wrong names. The
+    ``observer`` hears of every operation.
     """
 
     def __init__(
@@ -37,9 +39,18 @@ class GraphQLEndpoint:
         authenticator: Authenticator | None = None,
         introspection: bool = True,
         suggestions: bool = True,
+        observer: Observer = UNOBSERVED,
+        known_name: KnownName = known_to_nobody,
     ) -> None:
         watching = watching or WatchableMemories(NoFeed())
-        self._operations = Operations(memories, watching, introspection=introspection, suggestions=suggestions)
+        self._operations = ObservedOperations(
+            memories,
+            watching,
+            introspection=introspection,
+            suggestions=suggestions,
+            observer=observer,
+            known_name=known_name,
+        )
         self._sockets = Sockets(self._operations, authenticator or LocalAuthenticator())
         self._stopping = asyncio.Event()
 

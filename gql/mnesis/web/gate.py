@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from mnesis.web.answers import error_answer
 from mnesis.web.authentication import Authenticator, Unauthenticated
 from mnesis.web.keys import KeysUnavailable
+from mnesis.web.request_notes import called_by
 from mnesis.web.routes import PUBLIC_ROUTES
 
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -74,6 +75,7 @@ class Authentication:
                 await answer(scope, receive, send)
                 return
             scope.setdefault("state", {})["caller"] = caller
+            called_by(caller)
         await self._app(scope, receive, send)
 
 
