@@ -9,7 +9,7 @@ import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from mnesis import __version__
-from mnesis.app import authenticator, configure_logging, create_app
+from mnesis.app import authenticator, check_metrics, configure_logging, create_app
 from mnesis.complaints import Complaint
 from mnesis.databases import prepare_database
 from mnesis.settings import PREFIX, Settings
@@ -34,6 +34,7 @@ def serve(settings: Settings) -> None:
             "SQLite serves one process: set MNESIS_WORKERS to 1, or MNESIS_DATABASE_URL to a PostgreSQL database."
         )
     authenticator(settings)
+    check_metrics(settings)
     prepare_database(settings)
     with _listen(settings) as listener:
         if settings.workers == 1:

@@ -16,6 +16,7 @@ from mnesis.domain.limits import Limits
 
 PREFIX = "MNESIS_"
 SECRET_BYTES = 32
+METRICS_TOKEN_BYTES = 16
 POSTGRESQL_SCHEMES = ("postgresql://", "postgres://")
 _DEFAULTS = Limits()
 
@@ -85,6 +86,22 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "json", "console"] = Field(
         default="auto", description="`json`, `console`, or `auto`: lines of JSON unless stderr is a terminal."
     )
+    metrics: bool = Field(default=False, description="Whether `/metrics` shows metrics to Prometheus.")
+    metrics_token: SecretStr | None = Field(
+        default=None,
+        description=(
+            f"The bearer token that `/metrics` asks for, at least {METRICS_TOKEN_BYTES} bytes; needed as soon as"
+            " authentication is configured."
+        ),
+    )
+    metrics_operations: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Operation names that metrics tell apart, separated by commas; all others count as `other`.",
+    )
+    tracing: Literal["auto", "on", "off"] = Field(
+        default="auto",
+        description="OpenTelemetry: `on`, `off`, or `auto`: when `OTEL_EXPORTER_OTLP_ENDPOINT` or the like is set.",
+    )
     limit_commands: AtLeastOne = Field(default=_DEFAULTS.commands, description="Entries or items in one call.")
     limit_text_bytes: AtLeastOne = Field(default=_DEFAULTS.text_bytes, description="UTF-8 bytes of text in one field.")
     limit_messages: AtLeastOne = Field(default=_DEFAULTS.messages, description="Messages in one memory.")
@@ -141,6 +158,13 @@ class Settings(BaseSettings):
             raise ValueError(f"must have at least {SECRET_BYTES} bytes")
         return secret
 
+    @field_validator("metrics_token")
+    @classmethod
+    def _is_no_guess(cls, token: SecretStr | None) -> SecretStr | None:
+        if token is not None and len(token.get_secret_value().encode()) < METRICS_TOKEN_BYTES:
+            raise ValueError(f"must have at least {METRICS_TOKEN_BYTES} bytes")
+        return token
+
     @field_validator("auth_jwks")
     @classmethod
     def _cannot_be_forged_on_the_way(cls, source: str | None) -> str | None:
@@ -148,12 +172,12 @@ class Settings(BaseSettings):
             raise ValueError("must begin with https:// unless it is on this machine")
         return source
 
-    @field_validator("cors_origins", mode="before")
+    @field_validator("cors_origins", "metrics_operations", mode="before")
     @classmethod
-    def _split(cls, origins: Any) -> Any:
-        if not isinstance(origins, str):
-            return origins
-        return tuple(origin.strip() for origin in origins.split(",") if origin.strip())
+    def _split(cls, listed: Any) -> Any:
+        if not isinstance(listed, str):
+            return listed
+        return tuple(each.strip() for each in listed.split(",") if each.strip())
 
     @field_validator("cors_origins")
     @classmethod

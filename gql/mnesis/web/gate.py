@@ -12,8 +12,9 @@ from mnesis.web.answers import error_answer
 from mnesis.web.authentication import Authenticator, Unauthenticated
 from mnesis.web.keys import KeysUnavailable
 from mnesis.web.request_notes import called_by
-from mnesis.web.routes import PUBLIC_ROUTES
+from mnesis.web.routes import OTHER_CREDENTIALS, PUBLIC_ROUTES
 
+_WITHOUT_A_CALLER = PUBLIC_ROUTES | OTHER_CREDENTIALS
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 _log = logging.getLogger(__name__)
@@ -53,7 +54,7 @@ class LocalOnly:
 
 
 class Authentication:
-    """Puts the `Caller` at ``scope["state"]["caller"]`` for every request to a route that is not public.
+    """Puts the `Caller` at ``scope["state"]["caller"]`` for every request to a route that needs a caller.
 
     Sockets pass: browsers cannot send a header with one, so their edge asks for credentials in the first message.
     """
@@ -63,7 +64,7 @@ class Authentication:
         self._authenticator = authenticator
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] not in PUBLIC_ROUTES:
+        if scope["type"] == "http" and scope["path"] not in _WITHOUT_A_CALLER:
             try:
                 caller = await self._authenticator.authenticate(_authorization(scope))
             except Unauthenticated as refused:
