@@ -114,7 +114,8 @@ class ObservedOperations(Operations):
         node = prepared.operation.name
         asked = Asked(
             kind=prepared.operation.operation.value,
-            name=shown_name(node.value) if node is not None else None,
+            # It was parsed, so it is a name.
+            name=node.value[:MOST_NAME_CHARACTERS] if node is not None else None,
             known=self._known_name(prepared),
         )
         return self._begin(asked, caller, began_s)

@@ -1,12 +1,11 @@
 """What is noted of the request under way: an id, by which its lines in the log are found, and who calls."""
 
+import os
 import re
 from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
-from uuid import uuid4
 
-from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -66,9 +65,7 @@ class RequestNotes:
             nonlocal status
             if message["type"] in ("http.response.start", "websocket.accept"):
                 status = message.get("status", 101)
-                # A mutable list is the server's to give; Starlette gives tuples too.
-                message["headers"] = list(message.get("headers", ()))
-                MutableHeaders(scope=message)[HEADER] = note.id
+                message["headers"] = [*message.get("headers", ()), (_HEADER, note.id.encode())]
             await send(message)
 
         token = _current.set(note)
@@ -89,4 +86,4 @@ def _id(scope: Scope) -> str:
     for name, value in scope["headers"]:
         if name == _HEADER and _ID.fullmatch(value):
             return str(value, "ascii")
-    return uuid4().hex
+    return os.urandom(16).hex()
