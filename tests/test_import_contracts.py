@@ -47,6 +47,9 @@ def test_the_package_as_it_is_keeps_all_contracts(copy: Path) -> None:
         ("web/keys.py", "import sqlalchemy", "SQL stays in storage"),
         ("databases.py", "from sqlmodel import Session", "SQL stays in storage"),
         ("storage/__init__.py", "import mnesis.web.keys", "Storage knows nothing of the web"),
+        ("storage/lanes.py", "import prometheus_client", "Nothing that is observed knows what observes it"),
+        ("graph/operations.py", "import structlog", "Nothing that is observed knows what observes it"),
+        ("observing/logs.py", "import sqlalchemy", "SQL stays in storage"),
     ],
 )
 def test_a_broken_contract_is_noticed(copy: Path, module: str, statement: str, contract: str) -> None:

@@ -19,10 +19,11 @@ from mnesis.app import create_app
 from mnesis.domain.caller import Scope
 from mnesis.graph.schema import schema
 from mnesis.settings import Settings
-from mnesis.web.routes import PUBLIC_FOLDERS, PUBLIC_ROUTES
+from mnesis.web.routes import OTHER_CREDENTIALS, PUBLIC_FOLDERS, PUBLIC_ROUTES
 from mnesis.web.tokens import issue_token
 
 SECRET = "a secret of at least thirty-two bytes"
+METRICS_TOKEN = "what only the operator's Prometheus knows"
 MARK = "only ada's tenant knows this"
 READ = "memory:read"
 WRITE = "memory:write"
@@ -190,7 +191,9 @@ def token(tenant: str, *scopes: str) -> str:
 
 @pytest.fixture
 def house(database_url: str) -> Iterator[House]:
-    settings = Settings(database_url=database_url, auth_secret=SecretStr(SECRET))
+    settings = Settings(
+        database_url=database_url, auth_secret=SecretStr(SECRET), metrics=True, metrics_token=SecretStr(METRICS_TOKEN)
+    )
     with TestClient(create_app(settings)) as client:
         empty = House(client, {})
         made = empty.ask(
@@ -237,6 +240,17 @@ def test_every_route_asks_a_stranger_for_credentials_unless_it_is_public(house: 
                 assert response.status_code == 401
                 assert response.headers["WWW-Authenticate"].startswith("Bearer")
                 assert response.json()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+
+
+def test_what_tells_of_all_tenants_opens_to_no_tenant(house: House) -> None:
+    for path in OTHER_CREDENTIALS:
+        for tenant in ("ada", "babbage"):
+            headers = {"Authorization": f"Bearer {token(tenant, READ, WRITE, ADMIN)}"}
+            assert house.client.get(path, headers=headers).status_code == 401
+        answer = house.client.get(path, headers={"Authorization": f"Bearer {METRICS_TOKEN}"})
+        assert answer.status_code == 200
+        assert "ada" not in answer.text
+        assert MARK not in answer.text
 
 
 def turned_away(house: House, path: str) -> bool:

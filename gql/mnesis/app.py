@@ -1,7 +1,7 @@
 """The composition root: the one place where everything is named and put together."""
 
+import asyncio
 import gc
-import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,9 +12,13 @@ from starlette.types import Receive, Scope, Send
 
 from mnesis.databases import open_database_of
 from mnesis.graph.endpoint import GraphQLEndpoint
+from mnesis.graph.observed import known_among
+from mnesis.graph.options import EndpointOptions
 from mnesis.graph.prepare import Documents
 from mnesis.graph.schema import schema, sdl
 from mnesis.graph.trusted_documents import TrustedDocuments, load_trusted_documents
+from mnesis.observing.logs import configure_logs
+from mnesis.observing.set_up import Observation, observation
 from mnesis.settings import BadSettings, Settings
 from mnesis.storage.database import Database
 from mnesis.usecases.memories import Memories
@@ -51,23 +55,20 @@ def create_app(settings: Settings, *, database: Callable[[], Database] | None = 
     """
     service = _Service()
     callers = authenticator(settings)
-    trusted = trusted_documents(settings)
+    options = endpoint_options(settings)
+    observed = observation_of(settings)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        service.database = database() if database else open_database_of(settings)
+        service.database = database() if database else open_database_of(settings, observed.meter)
         memories = Memories(store=service.database.store, reader=service.database.reader, limits=settings.limits())
         service.endpoint = GraphQLEndpoint(
             memories,
             WatchableMemories(service.database.feed),
             authenticator=callers,
-            trusted=trusted,
-            only_trusted=settings.only_trusted_documents,
-            persisted_queries=settings.persisted_queries,
-            introspection=settings.introspection,
-            # They tell strangers who guess what there is; people who try things out sit before their own server.
-            suggestions=settings.introspection and not settings.is_authenticated,
-            operation_limits=settings.operation_limits(),
+            options=options,
+            observer=observed.observer,
+            known_name=known_among(settings.metrics_operations),
         )
         gc.collect()
         # What is loaded by now stays; there is no need to look through it at every collection.
@@ -79,17 +80,20 @@ def create_app(settings: Settings, *, database: Callable[[], Database] | None = 
         finally:
             gc.unfreeze()
             await service.database.close()
+            await asyncio.get_running_loop().run_in_executor(None, observed.close)
 
     return assemble(
         [
             Route("/graphql", service, methods=["GET", "POST"]),
             WebSocketRoute("/graphql", service),
+            *observed.routes,
             *public_routes(schema=sdl(), check=service.check, playground=settings.playground),
         ],
         authenticator=callers,
         local_only=not settings.is_authenticated,
         cors_origins=settings.cors_origins,
         request_bytes=settings.limit_request_bytes,
+        observer=observed.observer,
         lifespan=lifespan,
     )
 
@@ -103,9 +107,28 @@ def create_app_from_environment() -> Starlette:
 
 def configure_logging(settings: Settings) -> None:
     """Sends every log record to stderr, one line each."""
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    # At every look at a schema it tells which kind of database it found.
-    logging.getLogger("alembic.runtime.migration").setLevel(logging.WARNING)
+    configure_logs(level=settings.log_level, form=settings.log_format)
+
+
+def observation_of(settings: Settings) -> Observation:
+    """Raises `BadSettings` and `CannotTrace`."""
+    check_metrics(settings)
+    return observation(
+        metrics=settings.metrics,
+        metrics_token=settings.metrics_token.get_secret_value() if settings.metrics_token is not None else None,
+        tracing=settings.tracing,
+        database="sqlite" if settings.is_sqlite else "postgresql",
+    )
+
+
+def check_metrics(settings: Settings) -> None:
+    """Raises `BadSettings` where metrics would be wrong, or shown to strangers."""
+    if settings.metrics and settings.workers > 1:
+        raise BadSettings(
+            "MNESIS_METRICS counts within one process: set MNESIS_WORKERS to 1, and run several servers instead."
+        )
+    if settings.metrics and settings.is_authenticated and settings.metrics_token is None:
+        raise BadSettings("MNESIS_METRICS tells about all tenants: set MNESIS_METRICS_TOKEN, which /metrics asks for.")
 
 
 def authenticator(settings: Settings) -> Authenticator:
@@ -122,6 +145,19 @@ def authenticator(settings: Settings) -> Authenticator:
         tenant_claim=settings.auth_tenant_claim,
         issuer=settings.auth_issuer,
         audience=settings.auth_audience,
+    )
+
+
+def endpoint_options(settings: Settings) -> EndpointOptions:
+    """Raises what `trusted_documents` raises."""
+    return EndpointOptions(
+        introspection=settings.introspection,
+        # They tell strangers who guess what there is; people who try things out sit before their own server.
+        suggestions=settings.introspection and not settings.is_authenticated,
+        trusted=trusted_documents(settings),
+        only_trusted=settings.only_trusted_documents,
+        persisted_queries=settings.persisted_queries,
+        limits=settings.operation_limits(),
     )
 
 

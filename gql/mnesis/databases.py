@@ -8,6 +8,7 @@ from mnesis.complaints import Complaint
 from mnesis.settings import Settings
 from mnesis.storage.database import Database, open_database
 from mnesis.storage.migrations import SchemaState, state, upgrade
+from mnesis.usecases.metering import UNMETERED, Meter
 
 _log = logging.getLogger(__name__)
 
@@ -48,13 +49,14 @@ def migrate_database(settings: Settings) -> None:
         upgrade(settings.database_url)
 
 
-def open_database_of(settings: Settings) -> Database:
+def open_database_of(settings: Settings, meter: Meter = UNMETERED) -> Database:
     """The database that the settings name, open; connections are made when they are first needed."""
     return open_database(
         settings.database_url,
         limits=settings.limits(),
         reader_threads=settings.reader_threads,
         writer_lanes=settings.writer_lanes,
+        meter=meter,
     )
 
 

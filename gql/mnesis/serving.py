@@ -62,7 +62,8 @@ def _config(settings: Settings, app: object) -> uvicorn.Config:
         workers=settings.workers,
         http="httptools",
         log_config=None,
-        log_level=settings.log_level,
+        # Below this uvicorn logs what goes over the wire.
+        log_level="info" if settings.log_level == "debug" else settings.log_level,
         access_log=False,
         backlog=BACKLOG,
         # Nothing here looks at a client's address, and headers that claim one would only cost time.

@@ -16,6 +16,7 @@ from mnesis.domain.limits import Limits, OperationLimits
 
 PREFIX = "MNESIS_"
 SECRET_BYTES = 32
+METRICS_TOKEN_BYTES = 16
 POSTGRESQL_SCHEMES = ("postgresql://", "postgres://")
 _DEFAULTS = Limits()
 _OPERATION_DEFAULTS = OperationLimits()
@@ -95,6 +96,25 @@ class Settings(BaseSettings):
     )
     log_level: Literal["critical", "error", "warning", "info", "debug"] = Field(
         default="info", description="The least serious messages to log: `critical` to `debug`."
+    )
+    log_format: Literal["auto", "json", "console"] = Field(
+        default="auto", description="`json`, `console`, or `auto`: lines of JSON unless stderr is a terminal."
+    )
+    metrics: bool = Field(default=False, description="Whether `/metrics` shows metrics to Prometheus.")
+    metrics_token: SecretStr | None = Field(
+        default=None,
+        description=(
+            f"The bearer token that `/metrics` asks for, at least {METRICS_TOKEN_BYTES} bytes; needed as soon as"
+            " authentication is configured."
+        ),
+    )
+    metrics_operations: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Operation names that metrics tell apart, separated by commas; all others count as `other`.",
+    )
+    tracing: Literal["auto", "on", "off"] = Field(
+        default="auto",
+        description="OpenTelemetry: `on`, `off`, or `auto`: when `OTEL_EXPORTER_OTLP_ENDPOINT` or the like is set.",
     )
     limit_commands: AtLeastOne = Field(default=_DEFAULTS.commands, description="Entries or items in one call.")
     limit_text_bytes: AtLeastOne = Field(default=_DEFAULTS.text_bytes, description="UTF-8 bytes of text in one field.")
@@ -184,6 +204,13 @@ class Settings(BaseSettings):
             raise ValueError(f"must have at least {SECRET_BYTES} bytes")
         return secret
 
+    @field_validator("metrics_token")
+    @classmethod
+    def _is_no_guess(cls, token: SecretStr | None) -> SecretStr | None:
+        if token is not None and len(token.get_secret_value().encode()) < METRICS_TOKEN_BYTES:
+            raise ValueError(f"must have at least {METRICS_TOKEN_BYTES} bytes")
+        return token
+
     @field_validator("auth_jwks")
     @classmethod
     def _cannot_be_forged_on_the_way(cls, source: str | None) -> str | None:
@@ -191,7 +218,7 @@ class Settings(BaseSettings):
             raise ValueError("must begin with https:// unless it is on this machine")
         return source
 
-    @field_validator("cors_origins", "trusted_documents", mode="before")
+    @field_validator("cors_origins", "metrics_operations", "trusted_documents", mode="before")
     @classmethod
     def _split(cls, listed: Any) -> Any:
         if not isinstance(listed, str):

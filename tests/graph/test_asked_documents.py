@@ -10,6 +10,7 @@ import pytest
 
 from mnesis.domain.caller import Scope
 from mnesis.graph.endpoint import GraphQLEndpoint
+from mnesis.graph.options import EndpointOptions
 from mnesis.graph.trusted_documents import sha256_of
 from mnesis.usecases.memories import Memories
 from tests.graph.client import STRANGER, Client
@@ -53,13 +54,13 @@ def refusal(answer: Any) -> tuple[str, str]:
 @pytest.fixture
 def trusting(memories: Memories) -> Client:
     trusted = loaded(manifest("client-preset"), manifest("relay"), manifest("apollo"))
-    return Client(GraphQLEndpoint(memories, trusted=trusted))
+    return Client(GraphQLEndpoint(memories, options=EndpointOptions(trusted=trusted)))
 
 
 @pytest.fixture
 def strict(memories: Memories) -> Client:
     trusted = loaded(manifest("client-preset"), manifest("relay"), manifest("apollo"))
-    return Client(GraphQLEndpoint(memories, trusted=trusted, only_trusted=True))
+    return Client(GraphQLEndpoint(memories, options=EndpointOptions(trusted=trusted, only_trusted=True)))
 
 
 async def test_an_id_stands_for_its_document(trusting: Client) -> None:
@@ -182,7 +183,9 @@ async def test_extensions_of_others_mean_nothing_here(speak: Client) -> None:
 
 
 async def test_registering_can_be_turned_off(memories: Memories) -> None:
-    off = Client(GraphQLEndpoint(memories, trusted=loaded(manifest("apollo")), persisted_queries=0))
+    off = Client(
+        GraphQLEndpoint(memories, options=EndpointOptions(trusted=loaded(manifest("apollo")), persisted_queries=0))
+    )
     assert refusal(await post(off, **apq(TYPENAME))) == NOT_SUPPORTED
     assert refusal(await post(off, **apq(TYPENAME), query=TYPENAME)) == NOT_SUPPORTED
     assert await post(off, query=TYPENAME) == ANSWER
@@ -191,7 +194,7 @@ async def test_registering_can_be_turned_off(memories: Memories) -> None:
 
 
 async def test_clients_that_register_at_once_are_all_answered_within_the_bounds(memories: Memories) -> None:
-    client = Client(GraphQLEndpoint(memories, persisted_queries=5))
+    client = Client(GraphQLEndpoint(memories, options=EndpointOptions(persisted_queries=5)))
     missed = 0
 
     async def speak_as_a_client(number: int) -> None:

@@ -8,6 +8,7 @@ import pytest
 from starlette.types import Message
 
 from mnesis.graph.endpoint import GraphQLEndpoint
+from mnesis.graph.options import EndpointOptions
 from mnesis.graph.prepare import Documents, NotPrepared
 from mnesis.graph.schema import schema
 from mnesis.usecases.memories import Memories
@@ -190,7 +191,7 @@ async def test_a_lone_surrogate_comes_back_as_json_escapes_it(speak: Client) -> 
 
 
 async def test_introspection_and_suggestions_can_be_turned_off(memories: Memories) -> None:
-    closed = Client(GraphQLEndpoint(memories, introspection=False, suggestions=False))
+    closed = Client(GraphQLEndpoint(memories, options=EndpointOptions(introspection=False, suggestions=False)))
     introspection = "{ __schema { queryType { name } } }"
     errors = (await closed.answer(introspection))["errors"]
     assert {error["extensions"]["code"] for error in errors} == {"GRAPHQL_VALIDATION_FAILED"}

@@ -13,6 +13,7 @@ import pytest
 
 from mnesis.app import create_app, trusted_documents
 from mnesis.graph.endpoint import GraphQLEndpoint
+from mnesis.graph.options import EndpointOptions
 from mnesis.graph.manifests import BadManifest
 from mnesis.graph.prepare import Documents
 from mnesis.graph.schema import schema
@@ -51,7 +52,9 @@ def hashed(text: str) -> str:
 
 @pytest.mark.parametrize("tool", TOOLS)
 async def test_what_a_tool_has_listed_runs_by_its_id(memories: Memories, tool: str) -> None:
-    client = Client(GraphQLEndpoint(memories, trusted=loaded(manifest(tool)), only_trusted=True))
+    client = Client(
+        GraphQLEndpoint(memories, options=EndpointOptions(trusted=loaded(manifest(tool)), only_trusted=True))
+    )
     remember = {"documentId": REMEMBER[tool], "variables": {"text": "Likes tea."}}
     made = (await client.http.post("/graphql", json=remember)).json()["data"]["createMemory"]
     assert made["errors"] == []

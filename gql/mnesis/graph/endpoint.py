@@ -9,30 +9,29 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mnesis.domain.limits import OperationLimits
 from mnesis.graph.body import BadRequest, Operation, encoded, operation_from_body, operation_from_url
 from mnesis.graph.events import send_events
 from mnesis.graph.execute import NotBegun
 from mnesis.graph.faults import OVERLOADED, TIMEOUT, internal_error, request_error
 from mnesis.graph.media import EVENTS, JSON, RESPONSE_JSON, answer_type, is_json, takes_events
-from mnesis.graph.operations import Operations
+from mnesis.graph.observed import KnownName, ObservedOperations, known_to_nobody
+from mnesis.graph.options import EndpointOptions
 from mnesis.graph.prepare import NotPrepared, Prepared
 from mnesis.graph.running import RETRY_AFTER_S
 from mnesis.graph.sockets import Sockets
-from mnesis.graph.trusted_documents import TrustedDocuments
 from mnesis.usecases.memories import Memories
 from mnesis.usecases.watching import NoFeed, WatchableMemories
 from mnesis.web.authentication import Authenticator, LocalAuthenticator
+from mnesis.web.observation import UNOBSERVED, Observer
 
-_DEFAULT_LIMITS = OperationLimits()
+_DEFAULT_OPTIONS = EndpointOptions()
 
 
 class GraphQLEndpoint:
     """Answers GET and POST, and serves WebSockets.
 
     The caller of a request has to stand at ``scope["state"]["caller"]``; a socket's is asked of the ``authenticator``.
-    ``introspection`` answers questions about the schema; ``suggestions`` says "Did you mean" to wrong names. See
-    `mnesis.graph.asked_documents` for ``trusted``, ``only_trusted`` and ``persisted_queries``.
+    The ``observer`` hears of every operation.
     """
 
     def __init__(
@@ -41,24 +40,12 @@ class GraphQLEndpoint:
         watching: WatchableMemories | None = None,
         *,
         authenticator: Authenticator | None = None,
-        introspection: bool = True,
-        suggestions: bool = True,
-        trusted: TrustedDocuments | None = None,
-        only_trusted: bool = False,
-        persisted_queries: int = 1_000,
-        operation_limits: OperationLimits = _DEFAULT_LIMITS,
+        options: EndpointOptions = _DEFAULT_OPTIONS,
+        observer: Observer = UNOBSERVED,
+        known_name: KnownName = known_to_nobody,
     ) -> None:
         watching = watching or WatchableMemories(NoFeed())
-        self._operations = Operations(
-            memories,
-            watching,
-            introspection=introspection,
-            suggestions=suggestions,
-            trusted=trusted or TrustedDocuments(),
-            only_trusted=only_trusted,
-            persisted_queries=persisted_queries,
-            operation_limits=operation_limits,
-        )
+        self._operations = ObservedOperations(memories, watching, options, observer=observer, known_name=known_name)
         self._sockets = Sockets(self._operations, authenticator or LocalAuthenticator())
         self._stopping = asyncio.Event()
 

@@ -70,9 +70,15 @@ def told(error: GraphQLError) -> dict[str, Any]:
 
 def internal_error(fault: BaseException) -> dict[str, Any]:
     """What is told of a fault in the program: an id that the log repeats, and nothing else."""
-    error_id = str(uuid4())
+    error_id = error_id_of(fault)
     _log.error("Fault %s", error_id, exc_info=fault)
     return request_error("Internal server error.", INTERNAL, errorId=error_id)
+
+
+def error_id_of(fault: BaseException) -> str:
+    """The id under which a fault is told and logged, the same one whoever asks."""
+    error_id: str = fault.__dict__.setdefault("mnesis_error_id", str(uuid4()))
+    return error_id
 
 
 def _masked(error: GraphQLError, fault: Exception) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from contextlib import aclosing
 from typing import Any
 
 from mnesis.domain.caller import Caller
-from mnesis.domain.limits import OperationLimits
 from mnesis.graph.asked_documents import AskedDocuments
 from mnesis.graph.body import Operation, encoded
 from mnesis.graph.context import Context
@@ -13,10 +12,10 @@ from mnesis.graph.cost import Costs
 from mnesis.graph.deliveries import Deliveries, Subscribed
 from mnesis.graph.execute import Executor, NotBegun, Source, ended
 from mnesis.graph.loaders import Loaders
+from mnesis.graph.options import EndpointOptions
 from mnesis.graph.prepare import Documents, Prepared
 from mnesis.graph.running import Running, TimedExecutor
 from mnesis.graph.schema import schema
-from mnesis.graph.trusted_documents import TrustedDocuments
 from mnesis.usecases.memories import Memories
 from mnesis.usecases.watching import WatchableMemories
 
@@ -28,13 +27,7 @@ class Operations:
         self,
         memories: Memories,
         watching: WatchableMemories,
-        *,
-        introspection: bool,
-        suggestions: bool,
-        trusted: TrustedDocuments,
-        only_trusted: bool,
-        persisted_queries: int,
-        operation_limits: OperationLimits,
+        options: EndpointOptions,
     ) -> None:
         self.limits = memories.limits
         self._memories = memories
@@ -42,19 +35,19 @@ class Operations:
         self._asked = AskedDocuments(
             Documents(
                 schema(),
-                introspection=introspection,
-                suggestions=suggestions,
-                trusted=trusted.documents,
-                limits=operation_limits,
+                introspection=options.introspection,
+                suggestions=options.suggestions,
+                trusted=options.trusted.documents,
+                limits=options.limits,
             ),
-            trusted,
-            only_trusted=only_trusted,
-            persisted_queries=persisted_queries,
+            options.trusted,
+            only_trusted=options.only_trusted,
+            persisted_queries=options.persisted_queries,
         )
-        self._executor = Executor(schema(), suggestions=suggestions)
-        self._timed = TimedExecutor(self._executor, operation_limits)
+        self._executor = Executor(schema(), suggestions=options.suggestions)
+        self._timed = TimedExecutor(self._executor, options.limits)
         # Strawberry gives no other way to the schema that graphql-core works with.
-        self._running = Running(Costs(schema()._schema, page_nodes=self.limits.page_nodes), operation_limits)
+        self._running = Running(Costs(schema()._schema, page_nodes=self.limits.page_nodes), options.limits)
         self._deliveries = Deliveries(self._timed, memories, watching)
 
     def prepare(self, asked: Operation, caller: Caller) -> Prepared:

@@ -33,6 +33,7 @@ from mnesis.graph.socket_messages import (
 from mnesis.usecases.watching import CredentialsExpired, time_left_s
 from mnesis.web.authentication import Authenticator, Unauthenticated
 from mnesis.web.keys import KeysUnavailable
+from mnesis.web.request_notes import called_by
 
 INIT_TIMEOUT_S = 10.0
 """How long a client may take to say who it is."""
@@ -136,6 +137,7 @@ class _Socket:
         except KeysUnavailable as unavailable:
             _log.warning("%s", unavailable)
             raise _Close(1013, "Tokens cannot be checked at the moment.") from None
+        called_by(self._caller)
         await self._say({"type": "connection_ack"})
 
     async def _message(self) -> Message:

@@ -10,6 +10,7 @@ from mnesis.storage.feed_statements import FeedStatements
 from mnesis.storage.reader import Ask, Reader, Rows
 from mnesis.storage.rows import HISTORY_COLUMNS
 from mnesis.storage.visibility import TENANT
+from mnesis.usecases.metering import UNMETERED, Meter
 
 MEMORY_ID, MEMORY_TYPE, CONTAINER_ID, SESSION_ID, NAMESPACE, CHANGE, POSITION, CHANGES = map(
     HISTORY_COLUMNS.index,
@@ -52,10 +53,10 @@ def place_of(row: Any) -> Place:
 class ChangeReader:
     """Asks on connections of its own, so that the feed waits for no search and no search for the feed."""
 
-    def __init__(self, engine: Engine, *, threads: int) -> None:
+    def __init__(self, engine: Engine, *, threads: int, meter: Meter = UNMETERED) -> None:
         self._engine = engine
         self._statements = FeedStatements(engine)
-        self._reader = Reader(engine, threads=threads)
+        self._reader = Reader(engine, threads=threads, meter=meter)
 
     async def marks(self, tenant: str) -> Marks:
         """How far a tenant has come. What was committed before this was asked is within ``newest``."""

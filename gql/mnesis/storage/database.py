@@ -20,6 +20,7 @@ from mnesis.storage.sqlite_engine import SqliteEngine
 from mnesis.storage.transaction import Transactions
 from mnesis.storage.wakeups import NoWakeups, PostgresWakeups
 from mnesis.usecases import ports
+from mnesis.usecases.metering import UNMETERED, Meter
 from mnesis.usecases.ports import ChangeFeed, MemoryReader, Removal, RemovalStep
 
 SQLITE_PREFIX = "sqlite:///"
@@ -65,19 +66,19 @@ class Store:
 class Database:
     """An open database. The schema must be there already (see `migrations`)."""
 
-    def __init__(self, engine: Engine, *, limits: Limits, reader_threads: int) -> None:
+    def __init__(self, engine: Engine, *, limits: Limits, reader_threads: int, meter: Meter = UNMETERED) -> None:
         transactions = Transactions(engine, limits, new_id)
         bounds = QueueBounds()
         wakeups = PostgresWakeups(engine) if isinstance(engine, PostgresEngine) else NoWakeups()
-        self._feed = Feed(engine, wakeups, most_queued=limits.queued_changes)
-        self._store = Store(
-            [
-                Lane(engine, transactions, bounds, f"mnesis-writer-{number}", self._feed.committed)
-                for number in range(engine.most_writer_lanes)
-            ],
-            Removing(engine, transactions),
-        )
-        self._reader = Reader(engine, threads=reader_threads)
+        self._feed = Feed(engine, wakeups, most_queued=limits.queued_changes, meter=meter)
+        lanes = [
+            Lane(engine, transactions, bounds, f"mnesis-writer-{number}", self._feed.committed, meter)
+            for number in range(engine.most_writer_lanes)
+        ]
+        meter.lanes(lambda: {lane.name: lane.depth for lane in lanes})
+        meter.subscribers(lambda: self._feed.subscribers)
+        self._store = Store(lanes, Removing(engine, transactions))
+        self._reader = Reader(engine, threads=reader_threads, meter=meter)
         self.store: ports.Store = self._store
         self.reader: MemoryReader = self._reader
         self.feed: ChangeFeed = self._feed
@@ -108,6 +109,9 @@ def engine_for(url: str, *, writer_lanes: int) -> Engine:
     raise UnknownDatabase("A database URL begins with sqlite:/// or postgresql://.")
 
 
-def open_database(url: str, *, limits: Limits, reader_threads: int, writer_lanes: int) -> Database:
+def open_database(
+    url: str, *, limits: Limits, reader_threads: int, writer_lanes: int, meter: Meter = UNMETERED
+) -> Database:
     """Opens a database by its URL; connections are made when they are first needed."""
-    return Database(engine_for(url, writer_lanes=writer_lanes), limits=limits, reader_threads=reader_threads)
+    engine = engine_for(url, writer_lanes=writer_lanes)
+    return Database(engine, limits=limits, reader_threads=reader_threads, meter=meter)

@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import suppress
+from contextvars import Context
 from typing import Any
 
 from mnesis.domain.caller import Caller
@@ -28,6 +29,7 @@ from mnesis.storage.engines import Engine
 from mnesis.storage.rows import record_from
 from mnesis.storage.subscription import Subscription
 from mnesis.storage.wakeups import Wakeups
+from mnesis.usecases.metering import UNMETERED, Meter
 from mnesis.usecases.ports import (
     Change,
     ChangeStream,
@@ -55,14 +57,19 @@ _EVERYTHING = ("everything", "")
 class Feed:
     """The `ChangeFeed` of one process. It works on the event loop of its first subscriber."""
 
-    def __init__(self, engine: Engine, wakeups: Wakeups, *, most_queued: int) -> None:
-        self._reader = ChangeReader(engine, threads=2)
+    def __init__(self, engine: Engine, wakeups: Wakeups, *, most_queued: int, meter: Meter = UNMETERED) -> None:
+        self._reader = ChangeReader(engine, threads=2, meter=meter)
         self._wakeups = wakeups
         self._most_queued = most_queued
         self._tenants: dict[str, _TenantFeed] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._poll: asyncio.Task[None] | None = None
         self._closing = False
+
+    @property
+    def subscribers(self) -> int:
+        """How many subscriptions stand, of all tenants."""
+        return sum(feed.subscriptions for feed in list(self._tenants.values()))
 
     def committed(self, tenant: str) -> None:
         """A lane of this process has committed. Called in the lane's thread, and costs it next to nothing."""
@@ -110,7 +117,8 @@ class Feed:
             self._loop = loop
             self._wakeups.listen(self._heard)
         if self._poll is None or self._poll.done():
-            self._poll = loop.create_task(self._look_around())
+            # In a context of its own: it works for no request in particular.
+            self._poll = loop.create_task(self._look_around(), context=Context())
 
     def _heard(self, tenant: str) -> None:
         """Called in any thread."""
@@ -191,7 +199,7 @@ class _TenantFeed:
         """New history is to be read, now or, while a read is under way, right after it."""
         self._due = True
         if self._reading is None:
-            self._reading = asyncio.get_running_loop().create_task(self._read())
+            self._reading = asyncio.get_running_loop().create_task(self._read(), context=Context())
 
     async def close(self) -> None:
         """Ends every subscription with `StoreFault`."""

@@ -24,6 +24,7 @@ from mnesis.domain.commands import Batch, BatchOutcome, Command, Create, PutEntr
 from mnesis.domain.fields import Message
 from mnesis.storage.engines import Connection, DriverCursor, Engine
 from mnesis.storage.transaction import Transactions
+from mnesis.usecases.metering import UNMETERED, Meter
 from mnesis.usecases.ports import Overloaded, StoreFault
 
 log = logging.getLogger("mnesis.storage")
@@ -60,6 +61,8 @@ class Waiting:
     weight_bytes: int
     loop: asyncio.AbstractEventLoop
     answer: "asyncio.Future[Any]"
+    origin: object
+    """Whom a `Meter` knows it to be asked by."""
 
     @property
     def alone(self) -> bool:
@@ -85,9 +88,12 @@ class Lane:
         bounds: QueueBounds,
         name: str,
         committed: Callable[[str], None] = lambda tenant: None,
+        meter: Meter = UNMETERED,
     ) -> None:
         """``committed`` is told whose transaction was committed, in the lane's thread and after the answers."""
         self._committed_for = committed
+        self._meter = meter
+        self.name = name
         self._engine = engine
         self._transactions = transactions
         self._bounds = bounds
@@ -102,6 +108,11 @@ class Lane:
         self._tidied_at = -math.inf
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
+
+    @property
+    def depth(self) -> int:
+        """How many commands wait."""
+        return self._queued_commands
 
     async def apply(self, tenant: str, batch: Batch) -> BatchOutcome:
         """Queues a batch and waits for its commit. A batch whose caller goes away is dropped unless begun."""
@@ -128,6 +139,7 @@ class Lane:
             weight_bytes=weight_bytes,
             loop=loop,
             answer=loop.create_future(),
+            origin=self._meter.origin(),
         )
         with self._changed:
             if self._closing:
@@ -217,7 +229,21 @@ class Lane:
             wait=wait_random_exponential(multiplier=0.02, max=1.0),
             reraise=True,
         )
-        return attempts(self._attempt, begun[0].tenant, [waiting.work for waiting in begun])
+        began_s = time.perf_counter()
+        failed = True
+        try:
+            answers = attempts(self._attempt, begun[0].tenant, [waiting.work for waiting in begun])
+            failed = False
+        finally:
+            self._meter.wrote(
+                "job" if begun[0].alone else "write",
+                [waiting.origin for waiting in begun],
+                began_s,
+                time.perf_counter(),
+                commands=sum(waiting.commands for waiting in begun),
+                failed=failed,
+            )
+        return answers
 
     def _attempt(self, tenant: str, works: Sequence[Batch | Callable[[DriverCursor], Any]]) -> tuple[Any, ...]:
         answers: tuple[Any, ...] = ()

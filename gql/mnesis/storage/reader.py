@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from time import perf_counter
 from typing import Any, TypeVar
 
 from mnesis.domain.caller import Caller
@@ -23,6 +24,7 @@ from mnesis.storage.rows import memory_from, record_from
 from mnesis.storage.searcher import Searcher
 from mnesis.storage.statements import ReadStatements
 from mnesis.storage.visibility import VisibleStatement, caller_parameters
+from mnesis.usecases.metering import UNMETERED, Meter
 from mnesis.usecases.ports import (
     Container,
     Cursor,
@@ -45,12 +47,18 @@ T = TypeVar("T")
 Rows = list[Sequence[Any]]
 Ask = Callable[[VisibleStatement, Mapping[str, Any]], Rows]
 
+OTHER = "other"
+"""The kind of reads that nobody tells apart."""
+CHANGES = "changes"
+"""The kind of the change feed's reads, which are asked on behalf of many."""
+
 
 class Reader:
     """Answers the questions of `MemoryReader` from a database."""
 
-    def __init__(self, engine: Engine, *, threads: int) -> None:
+    def __init__(self, engine: Engine, *, threads: int, meter: Meter = UNMETERED) -> None:
         self._engine = engine
+        self._meter = meter
         self._statements = ReadStatements(engine)
         self._searcher = Searcher(engine, self._statements.memories)
         self._removals = RemovalStatements(engine)
@@ -70,14 +78,14 @@ class Reader:
             connection.close()
 
     async def memories(self, caller: Caller, ids: Collection[str]) -> Mapping[str, Memory]:
-        rows = await self._rows(caller, self._statements.memories, {"ids": self._engine.texts(ids)})
+        rows = await self._rows(caller, self._statements.memories, {"ids": self._engine.texts(ids)}, kind="memories")
         return {memory.id: memory for memory in map(memory_from, rows)}
 
     async def past_memory(
         self, caller: Caller, memory_id: str, *, version: int | None = None, at: datetime | None = None
     ) -> PastMemory | None:
         common = {**caller_parameters(caller), "memory": memory_id}
-        return await self._hop(lambda ask: self._past_memory(ask, common, version, at))
+        return await self._hop(lambda ask: self._past_memory(ask, common, version, at), kind="past_memory")
 
     def _past_memory(
         self, ask: Ask, common: dict[str, Any], version: int | None, at: datetime | None
@@ -110,11 +118,13 @@ class Reader:
         common = caller_parameters(caller)
         wanted = [{**common, "memory": findable(record.memory_id), "version": record.version} for record in set(ids)]
         statement = self._statements.record
-        rows = await self._hop(lambda ask: [row for values in wanted for row in ask(statement, values)])
+        rows = await self._hop(lambda ask: [row for values in wanted for row in ask(statement, values)], kind="records")
         return {RecordId(record.memory_id, record.version): record for record in map(record_from, rows)}
 
     async def containers(self, caller: Caller, ids: Collection[str]) -> Mapping[str, Container]:
-        rows = await self._rows(caller, self._statements.containers, {"ids": self._engine.texts(ids)})
+        rows = await self._rows(
+            caller, self._statements.containers, {"ids": self._engine.texts(ids)}, kind="containers"
+        )
         found = {row[1]: Container(id=row[1], name=row[2], created_at=from_microseconds(row[3])) for row in rows}
         if DEFAULT_CONTAINER in ids and DEFAULT_CONTAINER not in found:
             found[DEFAULT_CONTAINER] = Container(id=DEFAULT_CONTAINER, name=DEFAULT_CONTAINER, created_at=None)
@@ -126,12 +136,14 @@ class Reader:
         # No index has a session's entries in the order of their changes, so they are looked up and sorted.
         looked_up = wanted.names("ids") or (query.order.column == "updated_at" and wanted.names("session"))
         statement = self._statements.list_memories(wanted.shape, looked_up, query.order.column, bound, ascending)
-        rows = await self._rows(caller, statement, {**wanted.values, **_place(page)})
+        rows = await self._rows(caller, statement, {**wanted.values, **_place(page)}, kind="list_memories")
         return _page(list(map(memory_from, rows)), _MEMORY_CURSORS[query.order.column], page)
 
     async def count_memories(self, caller: Caller, query: MemoryQuery) -> int:
         wanted = sought(query, self._engine)
-        return _count(await self._rows(caller, self._statements.count_memories(wanted.shape), wanted.values))
+        return _count(
+            await self._rows(caller, self._statements.count_memories(wanted.shape), wanted.values, kind="count")
+        )
 
     async def removable(
         self, caller: Caller, removal: Removal, *, sessions: bool, after: str, size: int
@@ -164,18 +176,18 @@ class Reader:
         return removal_counts(counted, records)
 
     async def search_memories(self, caller: Caller, query: MemoryQuery, request: SearchRequest) -> SearchPage:
-        return await self._hop(lambda ask: self._searcher.search(ask, caller, query, request))
+        return await self._hop(lambda ask: self._searcher.search(ask, caller, query, request), kind="search")
 
     async def list_records(self, caller: Caller, query: RecordQuery, page: PageRequest) -> Page[HistoryRecord]:
         conditions, values = self._record_conditions(query)
         bound, ascending = _direction(page, ascending=False)
         statement = self._statements.list_records(conditions, bound, ascending)
-        rows = await self._rows(caller, statement, {**values, **_place(page)})
+        rows = await self._rows(caller, statement, {**values, **_place(page)}, kind="list_records")
         return _page(list(map(record_from, rows)), _record_cursor, page)
 
     async def count_records(self, caller: Caller, query: RecordQuery) -> int:
         conditions, values = self._record_conditions(query)
-        return _count(await self._rows(caller, self._statements.count_records(conditions), values))
+        return _count(await self._rows(caller, self._statements.count_records(conditions), values, kind="count"))
 
     async def entries(
         self, caller: Caller, session_ids: Collection[str], page: PageRequest
@@ -215,7 +227,7 @@ class Reader:
         return frozenset(values), values
 
     async def _counts(self, caller: Caller, statement: VisibleStatement, ids: Collection[str]) -> Mapping[str, int]:
-        rows = await self._rows(caller, statement, {"ids": self._engine.texts(ids)})
+        rows = await self._rows(caller, statement, {"ids": self._engine.texts(ids)}, kind="count")
         counted = {row[0]: int(row[1]) for row in rows}
         return {of: counted.get(of, 0) for of in ids}
 
@@ -230,23 +242,42 @@ class Reader:
         """The same question about each of several things, in one hop: each answer is a short walk of an index."""
         common = {**caller_parameters(caller), **_place(page)}
         return await self._hop(
-            lambda ask: {each: ask(statement, {**common, name: findable(each)}) for each in dict.fromkeys(of)}
+            lambda ask: {each: ask(statement, {**common, name: findable(each)}) for each in dict.fromkeys(of)},
+            kind="pages",
         )
 
-    async def _rows(self, caller: Caller, statement: VisibleStatement, values: Mapping[str, Any]) -> Rows:
+    async def _rows(
+        self, caller: Caller, statement: VisibleStatement, values: Mapping[str, Any], *, kind: str = OTHER
+    ) -> Rows:
         parameters = {**caller_parameters(caller), **values}
-        return await self._hop(lambda ask: ask(statement, parameters))
+        return await self._hop(lambda ask: ask(statement, parameters), kind=kind)
 
-    async def hop(self, question: Callable[[Ask], T]) -> T:
+    async def hop(self, question: Callable[[Ask], T], *, kind: str = CHANGES) -> T:
         """Puts several statements as one question: one after the other, on one connection."""
-        return await self._hop(question)
+        return await self._hop(question, kind=kind)
 
-    async def _hop(self, question: Callable[[Ask], T]) -> T:
+    async def _hop(self, question: Callable[[Ask], T], *, kind: str = OTHER) -> T:
+        put = self._answered if self._meter is UNMETERED else self._measured(kind)
         try:
-            answer = asyncio.get_running_loop().run_in_executor(self._threads, self._answered, question)
+            answer = asyncio.get_running_loop().run_in_executor(self._threads, put, question)
         except RuntimeError as fault:
             raise StoreFault("The store is closed.") from fault
         return await answer
+
+    def _measured(self, kind: str) -> Callable[[Callable[[Ask], T]], T]:
+        origin = self._meter.origin()
+
+        def answered(question: Callable[[Ask], T]) -> T:
+            began_s = perf_counter()
+            failed = True
+            try:
+                answer = self._answered(question)
+                failed = False
+            finally:
+                self._meter.read(kind, origin, began_s, perf_counter(), failed=failed)
+            return answer
+
+        return answered
 
     def _answered(self, question: Callable[[Ask], T]) -> T:
         """Puts a question; once more on a new connection when the old one turns out to be of no use."""

@@ -12,6 +12,8 @@ from starlette.routing import BaseRoute
 from mnesis.web.answers import answer_fault, answer_http_exception
 from mnesis.web.authentication import Authenticator
 from mnesis.web.gate import Authentication, BodyLimit, LocalOnly, SafeHeaders
+from mnesis.web.observation import UNOBSERVED, Observer
+from mnesis.web.request_notes import HEADER, RequestNotes
 
 
 def assemble(
@@ -21,11 +23,13 @@ def assemble(
     local_only: bool,
     cors_origins: Sequence[str],
     request_bytes: int,
+    observer: Observer = UNOBSERVED,
     lifespan: Any = None,  # Starlette's own type for it is not public.
 ) -> Starlette:
     """The application that serves these routes.
 
-    ``local_only`` is for a server that knows no callers: see `LocalOnly`. Pages of the ``cors_origins`` may call.
+    ``local_only`` is for a server that knows no callers: see `LocalOnly`. Pages of the ``cors_origins`` may call. The
+    ``observer`` hears of what is refused.
     """
     gate = [
         Middleware(SafeHeaders),
@@ -37,6 +41,8 @@ def assemble(
     if cors_origins:
         # The outermost, because a browser sends its preflight without credentials.
         gate.insert(0, _cors(cors_origins))
+    # Outside of everything, so that every answer bears the id and every refusal is heard of.
+    gate.insert(0, Middleware(RequestNotes, observer=observer))
     app = Starlette(
         routes=routes,
         middleware=gate,
@@ -54,6 +60,6 @@ def _cors(origins: Sequence[str]) -> Middleware:
         allow_origins=origins,
         allow_methods=["GET", "POST"],
         allow_headers=["*"],
-        expose_headers=["WWW-Authenticate", "Retry-After"],
+        expose_headers=["WWW-Authenticate", "Retry-After", HEADER],
         max_age=7200,
     )

@@ -11,7 +11,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from mnesis.web.answers import error_answer
 from mnesis.web.authentication import Authenticator, Unauthenticated
 from mnesis.web.keys import KeysUnavailable
-from mnesis.web.routes import is_public
+from mnesis.web.request_notes import called_by
+from mnesis.web.routes import OTHER_CREDENTIALS, is_public
 
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -52,7 +53,7 @@ class LocalOnly:
 
 
 class Authentication:
-    """Puts the `Caller` at ``scope["state"]["caller"]`` for every request to a route that is not public.
+    """Puts the `Caller` at ``scope["state"]["caller"]`` for every request to a route that needs a caller.
 
     Sockets pass: browsers cannot send a header with one, so their edge asks for credentials in the first message.
     """
@@ -62,7 +63,7 @@ class Authentication:
         self._authenticator = authenticator
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not is_public(scope["path"]):
+        if scope["type"] == "http" and not is_public(scope["path"]) and scope["path"] not in OTHER_CREDENTIALS:
             try:
                 caller = await self._authenticator.authenticate(_authorization(scope))
             except Unauthenticated as refused:
@@ -74,6 +75,7 @@ class Authentication:
                 await answer(scope, receive, send)
                 return
             scope.setdefault("state", {})["caller"] = caller
+            called_by(caller)
         await self._app(scope, receive, send)
 
 

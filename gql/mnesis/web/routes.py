@@ -1,4 +1,5 @@
-"""The routes that need no credentials. Every other path does, also one where there is nothing."""
+"""The routes that need no credentials, or ones of their own. Every other path needs a caller's, also one where there is
+nothing."""
 
 import asyncio
 import logging
@@ -15,10 +16,14 @@ PLAYGROUND = "/"
 SCHEMA = "/schema.graphql"
 HEALTH = "/healthz"
 READINESS = "/readyz"
+METRICS = "/metrics"
 
 PUBLIC_ROUTES = frozenset({PLAYGROUND, SCHEMA, HEALTH, READINESS})
 PUBLIC_FOLDERS = ("/playground/",)
 """What anybody may ask for, by itself or with everything below it. It tells nothing of any tenant."""
+
+OTHER_CREDENTIALS = frozenset({METRICS})
+"""What no caller's token opens: these check for themselves who asks."""
 
 CHECK_TIMEOUT_S = 2
 

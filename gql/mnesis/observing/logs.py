@@ -1,0 +1,125 @@
+"""Logs in one shape, whoever writes them: a line of JSON for machines, or a coloured one on a terminal."""
+
+import logging
+import sys
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias
+
+import orjson
+import structlog
+from structlog.stdlib import ProcessorFormatter
+from structlog.types import EventDict, Processor
+
+from mnesis.observing.faults_shown import shown_fault, shown_trace
+from mnesis.web.request_notes import current_request
+
+LogFormat: TypeAlias = Literal["auto", "json", "console"]
+
+_QUIET = ("uvicorn", "websockets", "asyncio")
+"""Below INFO these write out what goes over the wire."""
+
+
+def configure_logs(*, level: str, form: LogFormat) -> None:
+    """Sends every log record of the process to stderr, unless somebody has configured logging already."""
+    terminal = sys.stderr.isatty()
+    console = form == "console" or (form == "auto" and terminal)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter(console=console, colours=terminal))
+    handler.addFilter(_is_for_operators)
+    logging.basicConfig(level=level.upper(), handlers=[handler])
+    # At every look at a schema it tells which kind of database it found.
+    logging.getLogger("alembic.runtime.migration").setLevel(logging.WARNING)
+
+
+def formatter(*, console: bool, colours: bool = False) -> logging.Formatter:
+    """Renders records of structlog and of the standard library alike."""
+    renderer: Processor
+    if console:
+        renderer = structlog.dev.ConsoleRenderer(colors=colours, pad_event_to=0)
+    else:
+        renderer = structlog.processors.JSONRenderer(serializer=_json)
+    return _WithoutContent(console=console, renderer=renderer)
+
+
+def logger(name: str) -> structlog.stdlib.BoundLogger:
+    """A structlog logger over the standard library's one of this name, whose level and handlers hold."""
+    # Bound at once, because the lazy proxy that structlog gives otherwise costs more than the rest of the line.
+    wrapped: structlog.stdlib.BoundLogger = structlog.wrap_logger(
+        logging.getLogger(name),
+        processors=[*_EVERY_LINE, ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.stdlib.BoundLogger,
+    ).bind()
+    return wrapped
+
+
+class _WithoutContent(ProcessorFormatter):
+    """Takes out of a record what others would write into its message."""
+
+    def __init__(self, *, console: bool, renderer: Processor) -> None:
+        super().__init__(
+            processors=[ProcessorFormatter.remove_processors_meta, renderer],
+            foreign_pre_chain=[*_EVERY_LINE, structlog.stdlib.add_logger_name, _add_trace],
+        )
+        self._console = console
+
+    def format(self, record: logging.LogRecord) -> str:
+        if isinstance(record.msg, dict) and not self._console:
+            # A line of our own is ready. The way round would copy the record first, at several times the cost.
+            return _json(record.msg, str)
+        if isinstance(record.msg, str) and (record.args or record.name in ("asyncio", "uvicorn.error")):
+            record = logging.makeLogRecord(record.__dict__)
+            if isinstance(record.args, tuple):
+                record.args = tuple(map(_shown, record.args))
+            if record.name == "asyncio":
+                # The lines that follow show the task, and in it the fault in its own words.
+                record.msg = str(record.msg).partition("\n")[0]
+        return super().format(record)
+
+
+class _Shown(str):
+    """Stands in a message as it is, also where its representation is asked for."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def _shown(value: Any) -> Any:
+    match value:
+        case BaseException():
+            return _Shown(shown_fault(value))
+        # uvicorn tells the path of a socket, and with it the query.
+        case str() if value.startswith("/") and "?" in value:
+            return value.partition("?")[0]
+        case _:
+            return value
+
+
+def _is_for_operators(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.INFO or record.name.partition(".")[0] not in _QUIET
+
+
+def _add_request(_: Any, __: str, event: EventDict) -> EventDict:
+    request = current_request()
+    if request is not None:
+        event["request_id"] = request.id
+    return event
+
+
+def _add_trace(_: Any, __: str, event: EventDict) -> EventDict:
+    exc_info = event.pop("exc_info", None)
+    if isinstance(exc_info, tuple) and exc_info[1] is not None:
+        event["exception"] = shown_trace(exc_info[1])
+    return event
+
+
+def _json(event: Any, default: Callable[[Any], Any], **_: Any) -> str:
+    return orjson.dumps(event, default=default).decode()
+
+
+_EVERY_LINE: tuple[Processor, ...] = (
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    structlog.stdlib.add_log_level,
+    _add_request,
+)

@@ -1,0 +1,89 @@
+"""What is noted of the request under way: an id, by which its lines in the log are found, and who calls."""
+
+import os
+import re
+from collections.abc import Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from mnesis.domain.caller import Caller
+from mnesis.web.answers import CODES, answer_fault
+from mnesis.web.observation import UNOBSERVED, Observer
+
+HEADER = "X-Request-Id"
+_HEADER = HEADER.lower().encode()
+# What proxies make: UUIDs, hexadecimal numbers, `Root=1-67891233-abcdef`. Nothing that could end a line of a log.
+_ID = re.compile(rb"[A-Za-z0-9._:/=+@-]{1,100}")
+
+
+@dataclass(slots=True, kw_only=True)
+class RequestNote:
+    """One HTTP request, or one socket with everything that is asked over it.
+
+    ``operations`` counts what was observed of it, so that a refusal is not told twice.
+    """
+
+    id: str
+    headers: Sequence[tuple[bytes, bytes]] = ()
+    caller: Caller | None = None
+    operations: int = 0
+
+
+_current: ContextVar[RequestNote | None] = ContextVar("mnesis_request", default=None)
+
+
+def current_request() -> RequestNote | None:
+    """The request that the running task works for."""
+    return _current.get()
+
+
+def called_by(caller: Caller) -> None:
+    """Notes who the request is from, as soon as that is known."""
+    note = _current.get()
+    if note is not None:
+        note.caller = caller
+
+
+class RequestNotes:
+    """Gives every request its id, taken from the header X-Request-Id or made, and the answer the same header."""
+
+    def __init__(self, app: ASGIApp, *, observer: Observer = UNOBSERVED) -> None:
+        self._app = app
+        self._observer = observer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        note = RequestNote(id=_id(scope), headers=scope["headers"])
+        status = 0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] in ("http.response.start", "websocket.accept"):
+                status = message.get("status", 101)
+                message["headers"] = [*message.get("headers", ()), (_HEADER, note.id.encode())]
+            await send(message)
+
+        token = _current.set(note)
+        try:
+            await self._app(scope, receive, send_with_id)
+        except Exception as fault:
+            # Starlette would answer outside of this, where neither the answer nor the log knew the id.
+            if scope["type"] == "http" and not status:
+                await (await answer_fault(Request(scope), fault))(scope, receive, send_with_id)
+            raise
+        finally:
+            if status >= 400 and not note.operations:
+                self._observer.refused(CODES.get(status, CODES[400]), status)
+            _current.reset(token)
+
+
+def _id(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == _HEADER and _ID.fullmatch(value):
+            return str(value, "ascii")
+    return os.urandom(16).hex()

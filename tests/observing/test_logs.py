@@ -1,0 +1,321 @@
+"""What the log tells of operations and of faults, and what it never tells."""
+
+import json
+import logging
+import sqlite3
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from mnesis.observing.faults_shown import shown_fault, shown_trace
+from mnesis.observing.logs import configure_logs
+from mnesis.usecases.ports import StoreFault
+from tests.graph.live import SECRET, WATCH, Server, bearer, served
+from tests.observing.written import Written, writing
+from tests.server.running import running_server
+
+pytestmark = pytest.mark.anyio
+
+MARK = "Xanthippe"
+"""Planted wherever a client can put a word; the log must not hold it."""
+CREATE = """mutation Keep($text: String!) {
+  createMemory(input: {longTerm: {memory: $text}}) { memory { id } errors { code } } }"""
+
+
+async def test_an_operation_is_one_line(sqlite_url: str, written: Written) -> None:
+    async with served(sqlite_url, authenticated=True) as server:
+        body = {"query": CREATE, "variables": {"text": "Likes tea."}}
+        answer = await server.http.post(server.address, json=body, headers={"Authorization": bearer()})
+    line = written.only()
+    assert line.pop("duration_ms") > 0
+    assert line.pop("timestamp").endswith("Z")
+    assert line == {
+        "event": "operation",
+        "level": "info",
+        "operation": "Keep",
+        "type": "mutation",
+        "tenant": "ada",
+        "outcome": "ok",
+        "request_id": answer.headers["X-Request-Id"],
+    }
+
+
+@pytest.mark.parametrize("given", ["0f3c", "Root=1-67891233-abcdef", "a" * 100])
+async def test_a_request_keeps_the_id_that_it_brings(sqlite_url: str, written: Written, given: str) -> None:
+    async with served(sqlite_url) as server:
+        answer = await server.http.post(
+            server.address, json={"query": "{ __typename }"}, headers={"X-Request-Id": given}
+        )
+    assert answer.headers.get_list("X-Request-Id") == [given]
+    assert written.only()["request_id"] == given
+
+
+@pytest.mark.parametrize("given", ["", "a" * 101, "two words", "käse", "{}", "a;b"])
+async def test_an_id_that_is_none_is_replaced(sqlite_url: str, written: Written, given: str) -> None:
+    async with served(sqlite_url) as server:
+        headers = [(b"X-Request-Id", given.encode())]
+        answer = await server.http.post(server.address, json={"query": "{ __typename }"}, headers=headers)
+    made = answer.headers["X-Request-Id"]
+    assert made != given
+    assert len(made) == 32
+    assert written.only()["request_id"] == made
+
+
+async def test_refusals_are_told_by_their_codes(sqlite_url: str, written: Written) -> None:
+    async with served(sqlite_url) as server:
+        for query, name in (("{ nothing }", "Asked"), ("{", "not a name"), ('{ node(id: "x") { id } }', "Missing")):
+            await server.http.post(server.address, json={"query": query, "operationName": name})
+        await server.http.post(server.address, json={"query": "{ memories(first: -1) { totalCount } }"})
+    told = [(line["operation"], line["type"], line["outcome"], line["codes"]) for line in written.events("operation")]
+    assert told == [
+        ("Asked", "unknown", "refused", ["GRAPHQL_VALIDATION_FAILED"]),
+        (None, "unknown", "refused", ["GRAPHQL_PARSE_FAILED"]),
+        ("Missing", "unknown", "refused", ["BAD_USER_INPUT"]),
+        (None, "query", "refused", ["BAD_USER_INPUT"]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "code"),
+    [
+        ({"content": b"{"}, 400, "BAD_USER_INPUT"),
+        ({"json": {"query": "{ __typename }"}, "headers": {"Authorization": "Bearer x"}}, 401, "UNAUTHENTICATED"),
+    ],
+)
+async def test_a_request_without_an_operation_is_told_when_it_is_refused(
+    sqlite_url: str, written: Written, sent: dict[str, Any], status: int, code: str
+) -> None:
+    async with served(sqlite_url, authenticated=True) as server:
+        headers = {"Authorization": bearer(), "Content-Type": "application/json", **sent.pop("headers", {})}
+        answer = await server.http.post(server.address, headers=headers, **sent)
+    line = written.only("request")
+    assert (line["status"], line["codes"], line["outcome"]) == (status, [code], "refused")
+    assert line["request_id"] == answer.headers["X-Request-Id"]
+    assert written.events("operation") == []
+
+
+async def test_a_long_name_is_cut(sqlite_url: str, written: Written) -> None:
+    async with served(sqlite_url) as server:
+        await server.ask(f"query {'a' * 5000} {{ __typename }}")
+    assert written.only()["operation"] == "a" * 64
+
+
+async def test_a_masked_fault_is_found_by_its_id(
+    sqlite_url: str, written: Written, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object) -> None:
+        raise KeyError(MARK)
+
+    async with served(sqlite_url) as server:
+        monkeypatch.setattr(server.endpoint._operations._executor, "execute", fail)
+        answer = await server.http.post(server.address, json={"query": "query Broken { __typename }"})
+    error_id = answer.json()["errors"][0]["extensions"]["errorId"]
+    line = written.only()
+    assert (line["outcome"], line["error_ids"]) == ("failed", [error_id])
+    [fault] = [line for line in written.lines if line["level"] == "error"]
+    assert error_id in fault["event"]
+    assert fault["request_id"] == answer.headers["X-Request-Id"] == line["request_id"]
+    assert fault["exception"].startswith("KeyError\n")
+    assert "in fail" in fault["exception"]
+    assert MARK not in written.text
+
+
+async def test_a_fault_outside_of_every_edge_bears_the_id_too(
+    sqlite_url: str, written: Written, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object) -> None:
+        raise KeyError(MARK)
+
+    async with served(sqlite_url) as server:
+        monkeypatch.setattr(server.endpoint, "_response", fail)
+        answer = await server.http.post(server.address, json={"query": "{ __typename }"})
+    assert answer.status_code == 500
+    error_id = answer.json()["errors"][0]["extensions"]["errorId"]
+    [fault] = [line for line in written.lines if error_id in line["event"]]
+    assert fault["request_id"] == answer.headers["X-Request-Id"]
+    assert MARK not in written.text
+
+
+async def test_a_subscription_is_told_when_it_begins_and_when_it_ends(sqlite_url: str, written: Written) -> None:
+    async with served(sqlite_url) as server, server.socket() as socket:
+        await socket.subscribe("1", f"subscription Watch {WATCH.removeprefix('subscription')}")
+        for _ in range(3):
+            await server.create()
+            await socket.change("1")
+        began = written.only("subscription began")
+        assert (began["operation"], began["type"], began["tenant"]) == ("Watch", "subscription", "default")
+        await socket.say(id="1", type="complete")
+        await socket.say(type="ping")
+        await socket.hears(type="pong")
+    ended = written.only("subscription ended")
+    assert (ended["events"], ended["outcome"], ended["request_id"]) == (3, "gone", began["request_id"])
+
+
+async def test_a_subscription_that_lags_is_told_so(sqlite_url: str, written: Written) -> None:
+    async with served(sqlite_url, authenticated=True) as server:
+        token = bearer("ada", expires_in_s=2)
+        async with server.socket(authorization=token) as socket:
+            await socket.subscribe("1")
+            assert (await socket.hear())["payload"]["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+    ended = written.only("subscription ended")
+    assert (ended["outcome"], ended["codes"], ended["events"]) == ("refused", ["UNAUTHENTICATED"], 0)
+
+
+async def test_an_event_stream_is_told_too(sqlite_url: str, written: Written) -> None:
+    async with served(sqlite_url) as server:
+        headers = {"Accept": "text/event-stream"}
+        async with server.http.stream("POST", server.address, json={"query": WATCH}, headers=headers) as answer:
+            assert "X-Request-Id" in answer.headers
+            await server.create()
+            async for line in answer.aiter_lines():
+                if line.startswith("data: {"):
+                    break
+    assert written.only("subscription ended")["events"] == 1
+
+
+async def test_a_refused_subscription_is_told(sqlite_url: str, written: Written) -> None:
+    async with served(sqlite_url) as server, server.socket() as socket:
+        await socket.say(
+            id="1", type="subscribe", payload={"query": 'subscription { memoryChanged(after: "x") { cursor } }'}
+        )
+        assert (await socket.hear())["type"] == "error"
+    assert written.only("subscription ended")["codes"] == ["CURSOR_INVALID"]
+
+
+async def speak_of_the_mark(server: Server, token: str) -> None:
+    """Puts the mark into everything that a client can send, right and wrong."""
+    headers = {"Authorization": token, "X-Other": MARK, "X-Request-Id": f"{MARK} {MARK}", "User-Agent": MARK}
+
+    async def post(body: Any, **more: str) -> httpx.Response:
+        return await server.http.post(server.address, json=body, headers={**headers, **more})
+
+    made = await post({"query": CREATE, "variables": {"text": MARK}})
+    assert made.json()["data"]["createMemory"]["errors"] == []
+    text = f'memory: "{MARK}"'
+    await post({"query": f"mutation {{ createMemory(input: {{longTerm: {{{text}}}}}) {{ memory {{ id }} }} }}"})
+    await post({"query": f'{{ searchMemories(query: "{MARK}") {{ nodes {{ id }} }} }}'})
+    await post({"query": f'{{ memories(after: "{MARK}") {{ totalCount }} }}'})
+    await post({"query": f"{{ {MARK} }}"})
+    await post({"query": f'{{ node(id: "{MARK}" }}'})
+    await post({"query": "{ __typename }", "operationName": f"{MARK}!"})
+    await post({"query": CREATE, "variables": {"text": [MARK]}})
+    await post({"query": CREATE, "variables": MARK})
+    await post([MARK])
+    await post({"query": "{ __typename }"}, Authorization=f"Bearer {MARK}")
+    await server.http.post(server.address, content=f"{{{MARK}".encode(), headers=headers)
+    await server.http.get(server.address, params={"query": f'{{ node(id: "{MARK}") {{ id }} }}'}, headers=headers)
+    await server.http.get(server.address.replace("graphql", MARK), headers=headers)
+    server.socket_address += f"?token={MARK}"
+    async with server.socket(authorization=token, other=MARK) as socket:
+        watch = "subscription($f: MemoryChangeFilter) { memoryChanged(filter: $f) { cursor } }"
+        await socket.subscribe("1", watch, f={"namespace": {MARK: MARK}})
+        await socket.subscribe(MARK, WATCH)
+        await post({"query": CREATE, "variables": {"text": MARK}})
+        assert await socket.change(MARK)
+        await socket.say(id="3", type="subscribe", payload={"query": f"{{ {MARK} }}"})
+        assert (await socket.hear())["type"] == "error"
+        await socket.connection.send(f'{{"{MARK}')
+        assert (await socket.closed())[0] == 4400
+
+
+async def test_what_clients_send_is_never_written(database_url: str) -> None:
+    with writing(level=logging.INFO) as written:
+        async with served(database_url, authenticated=True) as server:
+            token = bearer()
+            await speak_of_the_mark(server, token)
+    assert len(written.events("operation")) >= 10
+    assert MARK not in written.text
+    assert token.removeprefix("Bearer ") not in written.text
+
+
+async def test_a_server_that_tells_the_most_tells_no_content(
+    sqlite_url: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with running_server(sqlite_url, auth_secret=SECRET, log_level="debug", log_format="auto") as running:
+        async with httpx.AsyncClient(timeout=30) as http:
+            server = Server.__new__(Server)
+            server.address = running.graphql
+            server.socket_address = running.graphql.replace("http://", "ws://")
+            server.http = http
+            await speak_of_the_mark(server, bearer())
+        assert running.stop() == 0
+    told = capfd.readouterr().err
+    lines = [json.loads(line) for line in told.splitlines()]
+    # uvicorn's lines and ours, in one shape.
+    assert {"uvicorn.error"} <= {line.get("logger") for line in lines}
+    assert sum(line["event"] == "operation" for line in lines) >= 10
+    assert MARK not in told
+
+
+def raised(fault: Exception, cause: Exception | None = None) -> Exception:
+    try:
+        raise fault from cause
+    except Exception as caught:
+        return caught
+
+
+def refused_by_sqlite() -> Exception:
+    connection = sqlite3.connect(":memory:")
+    try:
+        connection.execute(f"SELECT {MARK}")
+    except sqlite3.Error as fault:
+        return fault
+    finally:
+        connection.close()
+    raise AssertionError
+
+
+@pytest.mark.parametrize(
+    ("fault", "shown"),
+    [
+        (lambda: ValueError(MARK), "ValueError"),
+        (lambda: raised(StoreFault(f"KeyError: {MARK}"), KeyError(MARK)), "StoreFault <- KeyError"),
+        (lambda: StoreFault("The store is closing."), "StoreFault: The store is closing."),
+        (lambda: ConnectionRefusedError(111, "Connection refused", MARK), "ConnectionRefusedError: Connection refused"),
+        (refused_by_sqlite, "OperationalError: SQLITE_ERROR"),
+        (lambda: psycopg.errors.UniqueViolation(f"Key (id)=({MARK})"), "UniqueViolation: 23505"),
+        (lambda: psycopg.OperationalError(f"connection failed\nDETAIL: {MARK}"), "OperationalError: connection failed"),
+    ],
+)
+def test_a_fault_is_shown_without_what_it_quotes(fault: Callable[[], Exception], shown: str) -> None:
+    assert shown_fault(fault()) == shown
+    assert MARK not in shown_trace(fault())
+
+
+def test_faults_in_messages_of_others_are_shown_the_same_way(written: Written) -> None:
+    fault = raised(KeyError(MARK))
+    logging.getLogger("mnesis.storage").warning("It failed: %s, in full %r", fault, fault)
+    logging.getLogger("uvicorn.error").info('%s - "WebSocket %s" [accepted]', ("::1", 5), f"/graphql?q={MARK}")
+    logging.getLogger("asyncio").error(f"Task exception was never retrieved\nfuture: {fault!r}", exc_info=fault)
+    assert [line["event"] for line in written.lines] == [
+        "It failed: KeyError, in full KeyError",
+        "('::1', 5) - \"WebSocket /graphql\" [accepted]",
+        "Task exception was never retrieved",
+    ]
+    assert MARK not in written.text
+
+
+def test_a_chain_of_faults_ends(written: Written) -> None:
+    first, second = ValueError(), TypeError()
+    first.__cause__, second.__cause__ = second, first
+    assert shown_fault(first) == "ValueError <- TypeError"
+
+
+def test_a_terminal_gets_readable_lines() -> None:
+    with writing(console=True) as written:
+        logging.getLogger("mnesis.storage").error("It failed.", exc_info=raised(KeyError(MARK)))
+    [line, *trace] = written.text.splitlines()
+    assert "It failed." in line
+    assert "{" not in line
+    assert any("in raised" in each for each in trace)
+    assert MARK not in written.text
+
+
+def test_logging_that_is_configured_already_stays() -> None:
+    before = list(logging.getLogger().handlers)
+    assert before
+    configure_logs(level="debug", form="json")
+    assert logging.getLogger().handlers == before
