@@ -12,9 +12,8 @@ from mnesis.web.answers import error_answer
 from mnesis.web.authentication import Authenticator, Unauthenticated
 from mnesis.web.keys import KeysUnavailable
 from mnesis.web.request_notes import called_by
-from mnesis.web.routes import OTHER_CREDENTIALS, PUBLIC_ROUTES
+from mnesis.web.routes import needs_a_caller
 
-_WITHOUT_A_CALLER = PUBLIC_ROUTES | OTHER_CREDENTIALS
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 _log = logging.getLogger(__name__)
@@ -64,7 +63,7 @@ class Authentication:
         self._authenticator = authenticator
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] not in _WITHOUT_A_CALLER:
+        if scope["type"] == "http" and needs_a_caller(scope["path"]):
             try:
                 caller = await self._authenticator.authenticate(_authorization(scope))
             except Unauthenticated as refused:
