@@ -185,6 +185,18 @@ async def test_a_refused_subscription_is_told(sqlite_url: str, written: Written)
     assert written.only("subscription ended")["codes"] == ["CURSOR_INVALID"]
 
 
+async def test_a_socket_that_is_closed_for_a_reason_is_told(sqlite_url: str, written: Written) -> None:
+    async with served(sqlite_url, authenticated=True) as server:
+        async with server.unopened() as socket:
+            await socket.say(type="connection_init", payload={"authorization": f"Bearer {MARK}"})
+            assert (await socket.closed())[0] == 4403
+        async with server.socket(authorization=bearer()) as socket:
+            await socket.connection.send("{")
+            assert (await socket.closed())[0] == 4400
+    told = [(line["status"], line["codes"]) for line in written.events("request")]
+    assert told == [(4403, ["UNAUTHENTICATED"]), (4400, ["BAD_USER_INPUT"])]
+
+
 async def speak_of_the_mark(server: Server, token: str) -> None:
     """Puts the mark into everything that a client can send, right and wrong."""
     headers = {"Authorization": token, "X-Other": MARK, "X-Request-Id": f"{MARK} {MARK}", "User-Agent": MARK}

@@ -71,7 +71,7 @@ def identity(span: ReadableSpan) -> int:
 
 
 async def test_an_operation_takes_up_the_trace_of_its_caller(sqlite_url: str, spans: Spans) -> None:
-    async with served(sqlite_url, tracing="on") as server:
+    async with served(sqlite_url, tracing="on", metrics=True) as server:
         query = "query Read { memories { nodes { id } } }"
         answer = await server.http.post(
             server.address, json={"query": query}, headers={"traceparent": PARENT, "baggage": f"a={MARK}"}

@@ -75,7 +75,7 @@ class Observer(Protocol):
         ...
 
     def refused(self, code: str, status: int) -> None:
-        """A request was refused before there was an operation."""
+        """A request was refused before there was an operation, or a socket closed: ``status`` is its code then."""
         ...
 
 

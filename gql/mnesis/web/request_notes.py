@@ -18,6 +18,19 @@ _HEADER = HEADER.lower().encode()
 # What proxies make: UUIDs, hexadecimal numbers, `Root=1-67891233-abcdef`. Nothing that could end a line of a log.
 _ID = re.compile(rb"[A-Za-z0-9._:/=+@-]{1,100}")
 
+CLOSING_CODES = {
+    1008: "FORBIDDEN",
+    1013: "UNAVAILABLE",
+    4400: "BAD_USER_INPUT",
+    4401: "UNAUTHENTICATED",
+    4403: "UNAUTHENTICATED",
+    4406: "BAD_USER_INPUT",
+    4408: "UNAUTHENTICATED",
+    4409: "BAD_USER_INPUT",
+    4429: "BAD_USER_INPUT",
+}
+"""What the close of a socket by the server says, in the words that a request is refused with."""
+
 
 @dataclass(slots=True, kw_only=True)
 class RequestNote:
@@ -66,6 +79,8 @@ class RequestNotes:
             if message["type"] in ("http.response.start", "websocket.accept"):
                 status = message.get("status", 101)
                 message["headers"] = [*message.get("headers", ()), (_HEADER, note.id.encode())]
+            elif message["type"] == "websocket.close" and message.get("code") in CLOSING_CODES:
+                self._observer.refused(CLOSING_CODES[message["code"]], message["code"])
             await send(message)
 
         token = _current.set(note)

@@ -35,6 +35,11 @@ def is_public(path: str) -> bool:
     return path in PUBLIC_ROUTES or path.startswith(PUBLIC_FOLDERS)
 
 
+def needs_a_caller(path: str) -> bool:
+    """Whether a caller's token is needed, which also holds for a path where there is nothing."""
+    return not (is_public(path) or path in OTHER_CREDENTIALS)
+
+
 def public_routes(*, schema: str, check: Callable[[], Awaitable[None]], playground: bool) -> list[BaseRoute]:
     """The public routes. ``check`` raises when the server cannot do its work, for want of a database say."""
 
