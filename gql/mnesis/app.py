@@ -60,6 +60,7 @@ def create_app(settings: Settings, *, database: Callable[[], Database] | None = 
             authenticator=callers,
             introspection=settings.playground,
             suggestions=settings.playground,
+            profile=settings.http_profile,
         )
         gc.collect()
         # What is loaded by now stays; there is no need to look through it at every collection.

@@ -168,7 +168,7 @@ async def test_whoever_takes_no_events_is_told_how_to_watch(server: Server, acce
 
 
 async def test_a_bad_request_is_no_event(server: Server) -> None:
-    response = await server.http.post(server.address, json=[], headers={"Accept": EVENTS})
+    response = await server.http.post(server.address, json={}, headers={"Accept": EVENTS})
     assert (response.status_code, response.headers["content-type"]) == (400, "application/json; charset=utf-8")
 
 

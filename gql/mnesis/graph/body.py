@@ -16,6 +16,10 @@ class BadRequest(Exception):
     """The request is not one that GraphQL over HTTP knows. The message is for the client."""
 
 
+class NotJson(BadRequest):
+    """What should be JSON cannot be read."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
     """One operation to run: its document, its name where the document holds several, and its variables."""
@@ -23,11 +27,6 @@ class Operation:
     query: str
     name: str | None
     variables: dict[str, Any]
-
-
-def operation_from_body(body: bytes) -> Operation:
-    """The operation that a JSON body holds. Raises `BadRequest`."""
-    return _operation(decoded(body))
 
 
 def operation_from_url(parameters: QueryParams) -> Operation:
@@ -38,38 +37,41 @@ def operation_from_url(parameters: QueryParams) -> Operation:
             try:
                 asked[name] = decoded(text.encode())
             except (BadRequest, UnicodeEncodeError):
-                raise BadRequest(f"The parameter {name} is not valid JSON.") from None
-    return _operation(asked)
+                raise NotJson(f"The parameter {name} is not valid JSON.") from None
+    return operation_from(asked)
 
 
 def encoded(answer: object) -> bytes:
-    """The answer as JSON. A lone surrogate, which UTF-8 does not have, is escaped as JSON allows it."""
+    """The answer as JSON. A lone surrogate, which UTF-8 does not have, is escaped as JSON allows it.
+
+    A number that is not finite, which JSON does not have, is null.
+    """
     try:
         return orjson.dumps(answer)
     except orjson.JSONEncodeError:
-        return json.dumps(answer, separators=(",", ":")).encode()
+        finite = json.loads(json.dumps(answer), parse_constant=_as_null)
+        return json.dumps(finite, separators=(",", ":")).encode()
 
 
 def decoded(body: bytes) -> Any:
-    """What JSON in UTF-8 says. Raises `BadRequest`."""
+    """What JSON in UTF-8 says. Raises `NotJson`."""
     if _LONG_NUMBER.search(body) is None:
         try:
             return orjson.loads(body)
         except orjson.JSONDecodeError:
-            # The standard library also reads NaN, lone surrogates and nesting that orjson does not; the domain refuses
-            # them with the path to the place, which helps more than "malformed JSON".
+            # The standard library also reads lone surrogates, huge numbers and nesting that orjson does not; the domain
+            # refuses them with the path to the place, which helps more than "malformed JSON".
             pass
     try:
-        return json.loads(body.decode())
+        return json.loads(body.decode(), parse_constant=_refused_constant)
     except (ValueError, RecursionError):
-        raise BadRequest("The body is not valid JSON in UTF-8.") from None
+        raise NotJson("The body is not valid JSON in UTF-8.") from None
 
 
-def _operation(asked: Any) -> Operation:
-    if isinstance(asked, list):
-        raise BadRequest("The body is a list; send one operation per request.")
+def operation_from(asked: Any) -> Operation:
+    """The operation that the members of a JSON object ask for. Raises `BadRequest`."""
     if not isinstance(asked, dict):
-        raise BadRequest("The body must be a JSON object.")
+        raise BadRequest("An operation must be a JSON object.")
     query, name = asked.get("query"), asked.get("operationName")
     variables, extensions = asked.get("variables"), asked.get("extensions")
     if query is None or query == "":
@@ -83,3 +85,11 @@ def _operation(asked: Any) -> Operation:
     if extensions is not None and not isinstance(extensions, dict):
         raise BadRequest("extensions must be an object.")
     return Operation(query=query, name=name, variables=variables or {})
+
+
+def _refused_constant(name: str) -> None:
+    raise NotJson(f"The body holds {name}, which JSON does not have.")
+
+
+def _as_null(_: str) -> None:
+    return None
