@@ -75,7 +75,7 @@ def create_app(settings: Settings, *, database: Callable[[], Database] | None = 
 
     return assemble(
         [
-            Route("/graphql", service, methods=["GET", "POST"]),
+            Route("/graphql", service),
             WebSocketRoute("/graphql", service),
             *public_routes(schema=sdl(), check=service.check, playground=settings.playground),
         ],
