@@ -38,6 +38,7 @@ export async function startServer(settings = {}) {
   });
   const server = spawn(command(), ['serve'], { env, stdio: ['ignore', 'pipe', 'inherit'] });
   const exited = new Promise((resolve) => server.once('exit', resolve));
+  process.once('exit', () => server.kill('SIGKILL'));
 
   async function stop() {
     server.kill('SIGTERM');
