@@ -28,6 +28,7 @@ ALIKE = [
     ("Anna", "anna's", "Anna\u2019s"),
     ("connect", "connection", "connections", "connected", "connecting"),
     ("run", "running", "runs", "ran"),
+    ("TV", "TVs", "tvs"),
 ]
 
 
