@@ -66,6 +66,7 @@ def create_app(settings: Settings, *, database: Callable[[], Database] | None = 
             trusted=trusted,
             only_trusted=settings.only_trusted_documents,
             persisted_queries=settings.persisted_queries,
+            profile=settings.http_profile,
         )
         gc.collect()
         # What is loaded by now stays; there is no need to look through it at every collection.
@@ -80,7 +81,7 @@ def create_app(settings: Settings, *, database: Callable[[], Database] | None = 
 
     return assemble(
         [
-            Route("/graphql", service, methods=["GET", "POST"]),
+            Route("/graphql", service),
             WebSocketRoute("/graphql", service),
             *public_routes(schema=sdl(), check=service.check, playground=settings.playground),
         ],
