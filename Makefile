@@ -9,7 +9,7 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test lint types imports schema-check pytest schema playground clean
+.PHONY: help serve test lint types imports schema-check pytest clients schema playground clean
 
 help:
 	@echo 'make serve       install and start the server on http://127.0.0.1:8000'
@@ -21,7 +21,7 @@ help:
 serve: .venv/.serve
 	exec $(BIN)/mnesis serve
 
-test: lint types imports schema-check pytest
+test: lint types imports schema-check pytest clients
 
 lint: .venv/.dev
 	$(BIN)/ruff check .
@@ -43,6 +43,19 @@ pytest: .venv/.dev
 	$(BIN)/coverage report --include='*/mnesis/domain/*,*/mnesis/usecases/*' --fail-under=100
 	$(BIN)/coverage report --omit='*/mnesis/domain/*,*/mnesis/usecases/*' --fail-under=95
 
+# Clients in JavaScript, from npm, speak to a server; without Node.js the tests in Python have to do.
+clients: .venv/.dev
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory npm-test; \
+		else echo 'skipping tests/clients: there is no npm; install Node.js 20 or newer to run them'; fi
+
+.PHONY: npm-test
+npm-test: tests/clients/node_modules/.installed
+	cd tests/clients && MNESIS=$(abspath $(BIN)/mnesis) npm test
+
+tests/clients/node_modules/.installed: tests/clients/package.json tests/clients/package-lock.json
+	cd tests/clients && npm ci --no-audit --no-fund
+	@touch $@
+
 schema: .venv/.dev
 	$(BIN)/mnesis schema > schema.graphql
 
@@ -51,7 +64,7 @@ playground:
 	cd playground && npm ci --no-audit --no-fund && npm run build
 
 clean:
-	rm -rf .venv build dist .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv tests/clients/node_modules build dist .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find gql tests alembic -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps remember what was installed, so that a second run starts at once.

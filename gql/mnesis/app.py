@@ -84,7 +84,7 @@ def create_app(settings: Settings, *, database: Callable[[], Database] | None = 
 
     return assemble(
         [
-            Route("/graphql", service, methods=["GET", "POST"]),
+            Route("/graphql", service),
             WebSocketRoute("/graphql", service),
             *observed.routes,
             *public_routes(schema=sdl(), check=service.check, playground=settings.playground),
@@ -158,6 +158,7 @@ def endpoint_options(settings: Settings) -> EndpointOptions:
         only_trusted=settings.only_trusted_documents,
         persisted_queries=settings.persisted_queries,
         limits=settings.operation_limits(),
+        profile=settings.http_profile,
     )
 
 

@@ -85,6 +85,10 @@ class Settings(BaseSettings):
         ge=0,
         description="Documents that clients may register by their hash (APQ), in each process; `0` for none.",
     )
+    http_profile: Literal["400", "422"] = Field(
+        default="400",
+        description="The status of requests that cannot be executed; `422` is the GraphQL over HTTP draft of 2026.",
+    )
     reader_threads: AtLeastOne = Field(default=4, description="Threads, each with a connection, that read.")
     writer_lanes: AtLeastOne = Field(
         default=4, description="Threads, each with a connection, that write. SQLite has one."
@@ -168,6 +172,9 @@ class Settings(BaseSettings):
     )
     mutation_timeout_s: AtLeastOne = Field(
         default=_OPERATION_DEFAULTS.mutation_s, description="Seconds that a mutation may take."
+    )
+    limit_batch_operations: AtLeastOne = Field(
+        default=_DEFAULTS.batch_operations, description="Operations in one request that is a list of them."
     )
     search_candidates: AtLeastOne = Field(
         default=_DEFAULTS.search_candidates,
@@ -276,6 +283,7 @@ class Settings(BaseSettings):
             page_nodes=self.limit_page_nodes,
             queued_changes=self.limit_queued_changes,
             socket_operations=self.limit_socket_operations,
+            batch_operations=self.limit_batch_operations,
             search_candidates=self.search_candidates,
         )
 

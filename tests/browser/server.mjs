@@ -1,50 +1,21 @@
 /** A real server on a fresh database, and Debian's Chromium to look at it with. */
 
-import { spawn } from "node:child_process";
-import { mkdtemp, mkdir, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { chromium } from "playwright-core";
 
+import { startServer } from "../clients/server.mjs";
+
 const here = path.dirname(fileURLToPath(import.meta.url));
-const command = process.env.MNESIS ?? path.join(here, "../../.venv/bin/mnesis");
 /** Screenshots and traces of what failed. */
 export const kept = path.join(here, "kept");
 
-const STARTED = /http:\/\/127\.0\.0\.1:(\d+)/;
-const START_MS = 30_000;
-
 /** Starts `mnesis serve` on a free port. Resolves to its address and a way to stop it. */
 export async function serve(environment = {}) {
-  const folder = await mkdtemp(path.join(tmpdir(), "mnesis-browser-"));
-  const server = spawn(command, ["serve", "--port", "0"], {
-    env: { ...process.env, MNESIS_DATABASE_URL: `sqlite:///${folder}/mnesis.db`, ...environment },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  let said = "";
-  const port = await new Promise((resolve, reject) => {
-    const late = setTimeout(() => reject(new Error(`The server did not start:\n${said}`)), START_MS);
-    const hear = (chunk) => {
-      said += chunk;
-      const found = STARTED.exec(said);
-      if (found) {
-        clearTimeout(late);
-        resolve(found[1]);
-      }
-    };
-    server.stdout.on("data", hear);
-    server.stderr.on("data", hear);
-    server.on("exit", (code) => reject(new Error(`The server ended with ${code}:\n${said}`)));
-  });
-  const stop = async () => {
-    const gone = new Promise((resolve) => server.on("exit", resolve));
-    server.kill("SIGTERM");
-    await gone;
-    await rm(folder, { recursive: true, force: true });
-  };
-  return { address: `http://127.0.0.1:${port}`, stop };
+  const { url, stop } = await startServer(environment);
+  return { address: new URL(url).origin, stop };
 }
 
 /** Chromium that reaches this machine and nothing else: it can look up no name at all. */

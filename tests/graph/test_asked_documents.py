@@ -232,6 +232,24 @@ async def test_where_only_trusted_documents_run_nothing_else_does(strict: Client
     assert refusal((await strict.http.get("/graphql", params={"query": TYPENAME})).json()) == REQUIRED
 
 
+async def test_documents_by_id_and_by_hash_in_a_list(trusting: Client, strict: Client) -> None:
+    asked = [
+        {"documentId": ID},
+        apq(TYPENAME),
+        apq(TYPENAME, query=TYPENAME),
+        apq(TYPENAME),
+        {"documentId": CHANGES},
+        {"documentId": "nope"},
+        {"query": TYPENAME},
+    ]
+    found, missed, *registered, watched, unknown, text = (await trusting.http.post("/graphql", json=asked)).json()
+    assert (found, refusal(missed), registered, text) == (NOBODY, NOT_FOUND, [ANSWER, ANSWER], ANSWER)
+    assert refusal(watched)[1] == "BAD_USER_INPUT"
+    assert refusal(unknown)[1] == "PERSISTED_QUERY_NOT_FOUND"
+    found, missed, registering, *_, text = (await strict.http.post("/graphql", json=asked)).json()
+    assert (found, refusal(missed), refusal(registering), refusal(text)) == (NOBODY, NOT_FOUND, REQUIRED, REQUIRED)
+
+
 async def test_apollo_sends_ids_of_its_manifest_as_hashes(strict: Client) -> None:
     """As createPersistedQueryLink does with generatePersistedQueryIdsFromManifest."""
     asked = {"persistedQuery": {"version": 1, "sha256Hash": FACTS["apollo"]}}

@@ -167,8 +167,14 @@ async def test_whoever_takes_no_events_is_told_how_to_watch(server: Server, acce
     assert "text/event-stream" in response.json()["errors"][0]["message"]
 
 
+async def test_there_is_no_single_connection_to_reserve(server: Server) -> None:
+    response = await server.http.put(server.address)
+    assert (response.status_code, response.headers["allow"]) == (405, "GET, POST")
+    assert response.headers["content-type"] == "application/json; charset=utf-8"
+
+
 async def test_a_bad_request_is_no_event(server: Server) -> None:
-    response = await server.http.post(server.address, json=[], headers={"Accept": EVENTS})
+    response = await server.http.post(server.address, json={}, headers={"Accept": EVENTS})
     assert (response.status_code, response.headers["content-type"]) == (400, "application/json; charset=utf-8")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from starlette.types import Message
 
+from mnesis.graph.body import encoded
 from mnesis.graph.endpoint import GraphQLEndpoint
 from mnesis.graph.options import EndpointOptions
 from mnesis.graph.prepare import Documents, NotPrepared
@@ -29,9 +30,6 @@ TYPENAME = '{"query": "{ __typename }"}'
         (b'"abc"', 400),
         (b"1", 400),
         (b"null", 400),
-        (b"[]", 400),
-        (b'[{"query": "{ __typename }"}]', 400),
-        (b"[1]", 400),
         (b"{}", 400),
         (b'{"query": null}', 400),
         (b'{"query": ""}', 400),
@@ -47,7 +45,9 @@ TYPENAME = '{"query": "{ __typename }"}'
         (b'{"query": "{ __typename }", "variables": {"a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}}", 400),
         (b'{"query": "{ __typename }", "variables": {"a": ' + b"9" * 5_000 + b"}}", 400),
         (b'{"query": "{ __typename }", "variables": null, "operationName": null, "extensions": null, "x": 1}', 200),
-        (b'{"query": "{ __typename }", "variables": {"a": NaN, "b": "\\ud800"}}', 200),
+        (b'{"query": "{ __typename }", "variables": {"a": NaN}}', 400),
+        (b'{"query": "{ __typename }", "variables": {"a": [-Infinity], "b": "\\ud800"}}', 400),
+        (b'{"query": "{ __typename }", "variables": {"a": 1e999, "b": "\\ud800"}}', 200),
     ],
 )
 async def test_bodies_of_every_kind(speak: Client, body: bytes, status: int) -> None:
@@ -118,7 +118,9 @@ async def test_a_mutation_in_the_url_is_refused_and_not_run(speak: Client) -> No
     ("accept", "expected"),
     [
         ("*/*", "application/json"),
-        ("text/html", "application/json"),
+        ("", "application/json"),
+        (", ;q=1", "application/json"),
+        ("text/html, application/xhtml+xml, */*;q=0.8", "application/json"),
         ("application/json", "application/json"),
         ("application/*", "application/json"),
         (GRAPHQL, GRAPHQL),
@@ -126,8 +128,13 @@ async def test_a_mutation_in_the_url_is_refused_and_not_run(speak: Client) -> No
         (f"application/json, {GRAPHQL}", "application/json"),
         (f"application/json;q=0.9, {GRAPHQL}", GRAPHQL),
         (f"{GRAPHQL};q=0.5, */*;q=0.8", "application/json"),
-        (f"{GRAPHQL};q=0", "application/json"),
+        (f"{GRAPHQL};q=0, */*;q=0.1", "application/json"),
         (f"{GRAPHQL};q=high, application/json;q=0.1", "application/json"),
+        (f"{GRAPHQL};q=nan", "application/json"),
+        (f"application/json;q=0.5, {GRAPHQL};q=0.501", GRAPHQL),
+        ("application/json;q=0, */*;q=0.1", GRAPHQL),
+        ("application/json;q=0.2, application/*;q=0.3, */*;q=0", GRAPHQL),
+        (f"Application/JSON; charset=utf-8, {GRAPHQL};q=0.9", "application/json"),
     ],
 )
 async def test_the_answer_has_the_type_that_is_preferred(speak: Client, accept: str, expected: str) -> None:
@@ -136,6 +143,29 @@ async def test_the_answer_has_the_type_that_is_preferred(speak: Client, accept: 
     assert response.headers["cache-control"] == "no-store"
     bad = await speak.http.post("/graphql", content='{"query": "{"}', headers={**JSON, "accept": accept})
     assert bad.status_code == (400 if expected == GRAPHQL else 200)
+
+
+@pytest.mark.parametrize(
+    "accept", ["text/html", "application/xml, image/*", f"{GRAPHQL};q=0", "application/json;q=0, */*;q=0", "text/*"]
+)
+async def test_who_takes_none_of_our_types_is_told_which_there_are(speak: Client, accept: str) -> None:
+    mutation = 'mutation { createMemory(input: {longTerm: {memory: "M"}}) { status } }'
+    response = await speak.http.post("/graphql", json={"query": mutation}, headers={"accept": accept})
+    assert (response.status_code, response.headers["content-type"]) == (406, "application/json; charset=utf-8")
+    [error] = response.json()["errors"]
+    assert GRAPHQL in error["message"]
+    assert await speak.data("{ memories { totalCount } }") == {"memories": {"totalCount": 0}}
+
+
+async def test_several_accept_headers_are_one(speak: Client) -> None:
+    headers = [("content-type", "application/json"), ("accept", "application/json;q=0.5"), ("accept", GRAPHQL)]
+    response = await speak.http.post("/graphql", content=TYPENAME, headers=headers)
+    assert response.headers["content-type"] == f"{GRAPHQL}; charset=utf-8"
+
+
+def test_no_answer_holds_a_number_that_json_does_not_have() -> None:
+    for answer in ({"a": float("nan")}, {"a": float("inf"), "b": "\ud800"}):
+        assert json.loads(encoded(answer), parse_constant=pytest.fail)["a"] is None
 
 
 @pytest.mark.parametrize(

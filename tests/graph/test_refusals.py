@@ -132,8 +132,7 @@ async def test_a_request_with_a_bad_reason_or_key_is_refused_as_a_whole(
 @pytest.mark.parametrize(
     ("raw", "path"),
     [
-        ('{"metadata": {"a": NaN}}', "input/session/metadata/a"),
-        ('{"metadata": {"a": [-Infinity]}}', "input/session/metadata/a/0"),
+        ('{"metadata": {"a": [-1e999]}}', "input/session/metadata/a/0"),
         ('{"metadata": {"a": 1e999}}', "input/session/metadata/a"),
         ('{"metadata": {"a": "\\ud800"}}', "input/session/metadata/a"),
         ('{"metadata": {"a": 9223372036854775808}}', "input/session/metadata/a"),

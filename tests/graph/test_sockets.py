@@ -237,6 +237,16 @@ async def test_a_name_in_use_is_refused(server: Server) -> None:
         assert reason.startswith("Subscriber for ää")
 
 
+async def test_a_name_that_utf_8_cannot_carry_is_a_name(server: Server) -> None:
+    async with server.socket() as socket:
+        await socket.say(id="\ud800", type="subscribe", payload={"query": "{ __typename }"})
+        await socket.hears(id="\ud800", type="next", payload={"data": {"__typename": "Query"}})
+        await socket.hears(id="\ud800", type="complete")
+        await socket.subscribe("\ud800")
+        await socket.say(id="\ud800", type="subscribe", payload={"query": WATCH})
+        assert await socket.closed() == (4409, "Subscriber for ? already exists")
+
+
 async def test_a_client_that_says_nothing_is_let_go(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server_sockets(server), "_init_timeout_s", 0.2)
     async with server.unopened() as socket:

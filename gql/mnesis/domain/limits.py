@@ -32,6 +32,8 @@ class Limits:
     """Changes that wait for a slow subscriber before it is told that it lagged."""
     socket_operations: int = 100
     """Operations that run at once over one WebSocket."""
+    batch_operations: int = 10
+    """Operations in one request that is a list of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

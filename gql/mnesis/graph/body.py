@@ -17,6 +17,10 @@ class BadRequest(Exception):
     """The request is not one that GraphQL over HTTP knows. The message is for the client."""
 
 
+class NotJson(BadRequest):
+    """What should be JSON cannot be read."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
     """One operation to run: its document, its name where the document holds several, and its variables.
@@ -31,11 +35,6 @@ class Operation:
     extensions: dict[str, Any] = field(default_factory=dict)
 
 
-def operation_from_body(body: bytes) -> Operation:
-    """The operation that a JSON body holds. Raises `BadRequest`."""
-    return _operation(decoded(body))
-
-
 def operation_from_url(parameters: QueryParams) -> Operation:
     """The operation that a URL holds; an empty parameter counts as absent. Raises `BadRequest`."""
     asked: dict[str, Any] = {name: parameters[name] for name in _WORDS if parameters.get(name)}
@@ -44,38 +43,41 @@ def operation_from_url(parameters: QueryParams) -> Operation:
             try:
                 asked[name] = decoded(text.encode())
             except (BadRequest, UnicodeEncodeError):
-                raise BadRequest(f"The parameter {name} is not valid JSON.") from None
-    return _operation(asked)
+                raise NotJson(f"The parameter {name} is not valid JSON.") from None
+    return operation_from(asked)
 
 
 def encoded(answer: object) -> bytes:
-    """The answer as JSON. A lone surrogate, which UTF-8 does not have, is escaped as JSON allows it."""
+    """The answer as JSON. A lone surrogate, which UTF-8 does not have, is escaped as JSON allows it.
+
+    A number that is not finite, which JSON does not have, is null.
+    """
     try:
         return orjson.dumps(answer)
     except orjson.JSONEncodeError:
-        return json.dumps(answer, separators=(",", ":")).encode()
+        finite = json.loads(json.dumps(answer), parse_constant=_as_null)
+        return json.dumps(finite, separators=(",", ":")).encode()
 
 
 def decoded(body: bytes) -> Any:
-    """What JSON in UTF-8 says. Raises `BadRequest`."""
+    """What JSON in UTF-8 says. Raises `NotJson`."""
     if _LONG_NUMBER.search(body) is None:
         try:
             return orjson.loads(body)
         except orjson.JSONDecodeError:
-            # The standard library also reads NaN, lone surrogates and nesting that orjson does not; the domain refuses
-            # them with the path to the place, which helps more than "malformed JSON".
+            # The standard library also reads lone surrogates, huge numbers and nesting that orjson does not; the domain
+            # refuses them with the path to the place, which helps more than "malformed JSON".
             pass
     try:
-        return json.loads(body.decode())
+        return json.loads(body.decode(), parse_constant=_refused_constant)
     except (ValueError, RecursionError):
-        raise BadRequest("The body is not valid JSON in UTF-8.") from None
+        raise NotJson("The body is not valid JSON in UTF-8.") from None
 
 
-def _operation(asked: Any) -> Operation:
-    if isinstance(asked, list):
-        raise BadRequest("The body is a list; send one operation per request.")
+def operation_from(asked: Any) -> Operation:
+    """The operation that the members of a JSON object ask for. Raises `BadRequest`."""
     if not isinstance(asked, dict):
-        raise BadRequest("The body must be a JSON object.")
+        raise BadRequest("An operation must be a JSON object.")
     query, name, document_id = asked.get("query"), asked.get("operationName"), asked.get("documentId")
     variables, extensions = asked.get("variables"), asked.get("extensions")
     if not query and not document_id and not names_document(extensions):
@@ -98,3 +100,11 @@ def _operation(asked: Any) -> Operation:
 def names_document(extensions: object) -> bool:
     """Whether the extensions of a request say which document it asks for."""
     return isinstance(extensions, dict) and extensions.get("persistedQuery") is not None
+
+
+def _refused_constant(name: str) -> None:
+    raise NotJson(f"The body holds {name}, which JSON does not have.")
+
+
+def _as_null(_: str) -> None:
+    return None

@@ -9,7 +9,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mnesis.graph.body import BadRequest, Operation, encoded, operation_from_body, operation_from_url
+from mnesis.graph.batching import BadBatch, answer_batch
+from mnesis.graph.body import BadRequest, Operation, decoded, encoded, operation_from, operation_from_url
 from mnesis.graph.events import send_events
 from mnesis.graph.execute import NotBegun
 from mnesis.graph.faults import OVERLOADED, TIMEOUT, internal_error, request_error
@@ -19,6 +20,7 @@ from mnesis.graph.options import EndpointOptions
 from mnesis.graph.prepare import NotPrepared, Prepared
 from mnesis.graph.running import RETRY_AFTER_S
 from mnesis.graph.sockets import Sockets
+from mnesis.graph.statuses import answer_status, refusal_status
 from mnesis.usecases.memories import Memories
 from mnesis.usecases.watching import NoFeed, WatchableMemories
 from mnesis.web.authentication import Authenticator, LocalAuthenticator
@@ -47,6 +49,7 @@ class GraphQLEndpoint:
         watching = watching or WatchableMemories(NoFeed())
         self._operations = ObservedOperations(memories, watching, options, observer=observer, known_name=known_name)
         self._sockets = Sockets(self._operations, authenticator or LocalAuthenticator())
+        self._profile = options.profile
         self._stopping = asyncio.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -54,9 +57,8 @@ class GraphQLEndpoint:
             await self._sockets(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        media_type = answer_type(headers.getlist("accept"))
         try:
-            response = await self._response(scope, receive, headers, media_type)
+            response = await self._response(scope, receive, headers)
         except ClientDisconnect:
             return
         await response(scope, receive, send)
@@ -65,20 +67,35 @@ class GraphQLEndpoint:
         """Ends the event streams, which would keep the server from stopping."""
         self._stopping.set()
 
-    async def _response(self, scope: Scope, receive: Receive, headers: Headers, media_type: str) -> ASGIApp:
+    async def _response(self, scope: Scope, receive: Receive, headers: Headers) -> ASGIApp:
+        media_type = answer_type(headers.getlist("accept"))
         read_only = scope["method"] == "GET"
         if not read_only and scope["method"] != "POST":
-            return _refused(405, "Send a GET or a POST request.", media_type, {"Allow": "GET, POST"})
+            return _refused(405, "Send a GET or a POST request.", media_type or JSON, {"Allow": "GET, POST"})
+        if media_type is None:
+            return _refused(406, _FORMS, JSON)
         if not read_only and not is_json(headers.get("content-type")):
             return _refused(415, "Send the content type application/json, in UTF-8.", media_type)
         try:
             if read_only:
                 operation = operation_from_url(QueryParams(scope["query_string"]))
             else:
-                operation = operation_from_body(await Request(scope, receive).body())
+                asked = decoded(await Request(scope, receive).body())
+                if isinstance(asked, list):
+                    return await self._batch(asked, scope, media_type)
+                operation = operation_from(asked)
         except BadRequest as bad:
-            return _refused(400, str(bad), media_type)
+            return _refused(refusal_status(bad, self._profile), str(bad), media_type)
         return await self._executed(operation, scope, headers, media_type, read_only=read_only)
+
+    async def _batch(self, asked: list[Any], scope: Scope, media_type: str) -> ASGIApp:
+        if media_type == EVENTS:
+            return _refused(406, "A list of operations is answered in JSON.", JSON)
+        try:
+            answers = await answer_batch(self._operations, asked, scope["state"]["caller"])
+        except BadBatch as bad:
+            return _response(int(self._profile), {"errors": [bad.error]}, media_type)
+        return _response(200, answers, media_type)
 
     async def _executed(
         self, asked: Operation, scope: Scope, headers: Headers, media_type: str, *, read_only: bool
@@ -107,14 +124,13 @@ class GraphQLEndpoint:
         return self._stream(responses)
 
     def _answer(self, answer: dict[str, Any], media_type: str) -> ASGIApp:
-        """An answer in GraphQL's own terms. Clients that know no media type of its own expect 200 whatever it says."""
+        """An answer in GraphQL's own terms."""
         if media_type == EVENTS:
             return self._stream(_once(answer))
         if "data" not in answer and (refusal := _BUSY.get(answer["errors"][0]["extensions"]["code"])):
             status, headers = refusal
             return _response(status, answer, media_type, headers)
-        status = 400 if "data" not in answer and media_type == RESPONSE_JSON else 200
-        return _response(status, answer, media_type)
+        return _response(answer_status(answer, media_type, self._profile), answer, media_type)
 
     def _stream(self, responses: AsyncGenerator[bytes, None]) -> ASGIApp:
         async def respond(_: Scope, receive: Receive, send: Send) -> None:
@@ -125,6 +141,7 @@ class GraphQLEndpoint:
 
 # Told by the status too, because proxies and clients look at it before they try again.
 _BUSY = {OVERLOADED: (503, {"Retry-After": str(RETRY_AFTER_S)}), TIMEOUT: (504, None)}
+_FORMS = f"Answers come as {JSON}, {RESPONSE_JSON} or {EVENTS}; accept one of them."
 _POST_ONLY = {"Allow": "POST"}
 _HOW_TO_WATCH = "Subscriptions are served over a WebSocket, or to clients that accept text/event-stream."
 

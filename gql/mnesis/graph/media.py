@@ -1,12 +1,21 @@
 """Content types: which request bodies are read, and in which form a client wants its answer."""
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable
 
 JSON = "application/json"
 RESPONSE_JSON = "application/graphql-response+json"
 EVENTS = "text/event-stream"
 
-_STANDS_FOR = {RESPONSE_JSON: RESPONSE_JSON, JSON: JSON, "application/*": JSON, "*/*": JSON, EVENTS: EVENTS}
+# What each form answers to, the most specific first. Events are for those who name them: a client that takes anything
+# would wait for the end of a stream.
+_RANGES = {
+    JSON: (JSON, "application/*", "*/*"),
+    RESPONSE_JSON: (RESPONSE_JSON, "application/*", "*/*"),
+    EVENTS: (EVENTS,),
+}
+# https://www.rfc-editor.org/rfc/rfc9110#section-12.4.2
+_QUALITY = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")
 
 
 def is_json(content_type: str | None) -> bool:
@@ -15,28 +24,41 @@ def is_json(content_type: str | None) -> bool:
     return media_type == JSON and parameters.get("charset", "utf-8").lower() in ("utf-8", "utf8")
 
 
-def answer_type(accept: Iterable[str]) -> str:
-    """The type that the Accept headers prefer; of equals the first. JSON where none of them can be had."""
-    best, best_quality = JSON, 0.0
-    for media_type, quality in _preferences(accept):
-        if media_type in _STANDS_FOR and quality > best_quality:
-            best, best_quality = _STANDS_FOR[media_type], quality
-    return best
+def answer_type(accept: Iterable[str]) -> str | None:
+    """The type that the Accept headers prefer; of equals the first, and JSON where nothing else is said.
+
+    None where they take none of ours. As RFC 9110 has it, the most specific range decides about a type.
+    """
+    ranges = _ranges(accept)
+    if not ranges:
+        return JSON
+    wanted = {media_type: _preference(media_type, ranges) for media_type in _RANGES}
+    # Of equals, `max` takes the first.
+    best = max(wanted, key=wanted.__getitem__)
+    quality, _ = wanted[best]
+    return best if quality > 0 else None
 
 
 def takes_events(accept: Iterable[str]) -> bool:
     """Whether the Accept headers name the one form that more than one answer can have."""
-    return any(media_type == EVENTS and quality > 0 for media_type, quality in _preferences(accept))
+    quality, _ = _preference(EVENTS, _ranges(accept))
+    return quality > 0
 
 
-def _preferences(accept: Iterable[str]) -> Iterator[tuple[str, float]]:
-    for header in accept:
-        for item in header.split(","):
-            media_type, parameters = _parts(item)
-            try:
-                yield media_type, float(parameters.get("q", "1"))
-            except ValueError:
-                continue
+def _preference(media_type: str, ranges: dict[str, tuple[float, int]]) -> tuple[float, int]:
+    """The quality of a type, and where it was said: later is less."""
+    return next((ranges[name] for name in _RANGES[media_type] if name in ranges), (0.0, 0))
+
+
+def _ranges(accept: Iterable[str]) -> dict[str, tuple[float, int]]:
+    """Each range that can be read, with its quality and its place, counted down from 0."""
+    ranges: dict[str, tuple[float, int]] = {}
+    for item in ",".join(accept).split(","):
+        name, parameters = _parts(item)
+        quality = parameters.get("q", "1")
+        if name and _QUALITY.fullmatch(quality):
+            ranges.setdefault(name, (float(quality), -len(ranges)))
+    return ranges
 
 
 def _parts(text: str) -> tuple[str, dict[str, str]]:

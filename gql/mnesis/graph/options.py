@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from mnesis.domain.limits import OperationLimits
+from mnesis.graph.statuses import Profile
 from mnesis.graph.trusted_documents import TrustedDocuments
 
 
@@ -10,7 +11,8 @@ from mnesis.graph.trusted_documents import TrustedDocuments
 class EndpointOptions:
     """``introspection`` answers questions about the schema; ``suggestions`` says "Did you mean" to wrong names.
 
-    See `mnesis.graph.asked_documents` for ``trusted``, ``only_trusted`` and ``persisted_queries``.
+    The ``profile`` decides about the status of what cannot be executed. See `mnesis.graph.asked_documents` for
+    ``trusted``, ``only_trusted`` and ``persisted_queries``.
     """
 
     introspection: bool = True
@@ -19,3 +21,4 @@ class EndpointOptions:
     only_trusted: bool = False
     persisted_queries: int = 1_000
     limits: OperationLimits = field(default_factory=OperationLimits)
+    profile: Profile = "400"

@@ -10,7 +10,6 @@ from contextlib import aclosing, suppress
 from datetime import UTC, datetime
 from typing import Any
 
-import orjson
 from starlette.types import Receive, Scope, Send
 
 from mnesis.domain.caller import Caller
@@ -82,7 +81,8 @@ class Sockets:
         except _Gone:
             return
         except _Close as close:
-            reason = close.reason.encode()[:REASON_BYTES].decode(errors="ignore")
+            # It may repeat an id, and JSON can say what UTF-8 cannot.
+            reason = close.reason.encode(errors="replace")[:REASON_BYTES].decode(errors="ignore")
             with suppress(OSError):
                 await send({"type": "websocket.close", "code": close.code, "reason": reason})
 
@@ -226,7 +226,7 @@ class _Socket:
 
     async def _tell(self, identifier: str, response: bytes) -> None:
         # The response is JSON already, and often the same for many.
-        start = b'{"id":' + orjson.dumps(identifier) + b',"type":"next","payload":'
+        start = b'{"id":' + encoded(identifier) + b',"type":"next","payload":'
         await self._say_text((start + response + b"}").decode())
 
     async def _complete(self, identifier: str) -> None:
