@@ -64,7 +64,7 @@ playground:
 	cd playground && npm ci --no-audit --no-fund && npm run build
 
 clean:
-	rm -rf .venv tests/clients/node_modules build dist .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv tests/clients/node_modules tests/clients/guides build dist .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find gql tests alembic -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps remember what was installed, so that a second run starts at once.

@@ -2,11 +2,12 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 
+import relayCompiler from "relay-compiler";
 import WebSocket from "ws";
 
 import { SECRET, bearer, create, startServer } from "./server.mjs";
@@ -14,9 +15,10 @@ import { SECRET, bearer, create, startServer } from "./server.mjs";
 // Browsers have one of their own, Node.js from version 22 on.
 globalThis.WebSocket = WebSocket;
 
+const GUIDES = ["urql", "apollo", "relay"];
 const DOCS = new URL("../../docs/clients/", import.meta.url);
-// Below node_modules, so that what a guide imports is found and nothing of it is ever committed.
-const BUILT = new URL("./node_modules/.guides/", import.meta.url);
+// Beside node_modules, so that what a guide imports is found.
+const BUILT = new URL("./guides/", import.meta.url);
 
 /** The code of all blocks of one language. */
 async function code(guide, language = "js") {
@@ -50,31 +52,65 @@ async function wire(url) {
   };
 }
 
-async function load(guide, url) {
-  const source = (await code(guide)).join("\n");
+/** Writes a guide's module to where its build and Node.js find it, with what the build makes of it. */
+async function build(guide) {
+  const folder = new URL(`${guide}/src/`, BUILT);
+  await rm(new URL("..", folder), { recursive: true, force: true });
+  await mkdir(folder, { recursive: true });
+  await writeFile(new URL("../package.json", folder), '{ "type": "module" }');
+  const file = new URL("memories.js", folder);
+  await writeFile(file, (await code(guide)).join("\n"));
+  if (guide === "relay") await compile(file);
+  return { file, manifest: guide === "relay" ? fileURLToPath(new URL("../persisted.json", folder)) : "" };
+}
+
+/** What `npx relay-compiler` and the plugin for Babel do together: each document becomes what was compiled of it. */
+async function compile(file) {
+  const root = new URL("..", file);
+  await writeFile(new URL("relay.config.json", root), (await code("relay", "json"))[0]);
+  await copyFile(new URL("../../schema.graphql", import.meta.url), new URL("schema.graphql", root));
+  await writeFile(new URL("persisted.json", root), "{}");
+  execFileSync(relayCompiler, ["./relay.config.json"], { cwd: fileURLToPath(root), stdio: "pipe" });
+  const imports = [];
+  const replaced = (await readFile(file, "utf8")).replaceAll(/graphql`\s*\w+ (\w+)[^`]*`/g, (_, name) => {
+    imports.push(`import ${name} from "./__generated__/${name}.graphql.js";\n`);
+    return name;
+  });
+  await writeFile(file, imports.join("") + replaced);
+}
+
+async function load(file, url) {
+  const source = await readFile(file, "utf8");
   const address = "http://127.0.0.1:8000/graphql";
   assert.equal(source.split(address).length, 2, "A guide names the server once.");
-  const file = new URL(`${guide}.mjs`, BUILT);
-  await mkdir(BUILT, { recursive: true });
   await writeFile(file, source.replace(address, url));
   return import(file);
 }
+
+/** The bodies of requests that guides send, while they go out as they are. */
+const sent = [];
+const fetching = globalThis.fetch;
+globalThis.fetch = (url, options) => {
+  if (options?.body) sent.push(JSON.parse(options.body));
+  return fetching(url, options);
+};
 
 async function until(holds) {
   while (!holds()) await new Promise((resolve) => setTimeout(resolve, 20));
 }
 
-for (const guide of ["urql"]) {
+for (const guide of GUIDES) {
   describe(`The guide for ${guide}`, { timeout: 100_000 }, () => {
     let server, way, told, token;
     const write = (text) => create(server, text, { authorization: token });
 
     before(async () => {
-      server = await startServer({ MNESIS_AUTH_SECRET: SECRET });
+      const { file, manifest } = await build(guide);
+      server = await startServer({ MNESIS_AUTH_SECRET: SECRET, MNESIS_TRUSTED_DOCUMENTS: manifest });
       way = await wire(server.url);
       token = bearer("acme");
       globalThis.mnesisToken = token.replace("Bearer ", "");
-      told = await load(guide, way.url);
+      told = await load(file, way.url);
     });
     after(async () => {
       way.close();
@@ -84,6 +120,7 @@ for (const guide of ["urql"]) {
     it("finds memories", async () => {
       const ids = [];
       for (const text of ["One.", "Two.", "Three."]) ids.unshift(await write(text));
+      sent.length = 0;
       const found = await told.recent(3);
       assert.deepEqual(
         found.map((each) => each.id),
@@ -92,6 +129,8 @@ for (const guide of ["urql"]) {
       assert.equal(found[0].memory, "Three.");
       const [latest] = await told.recent(1);
       assert.equal(latest.id, ids[0]);
+      const texts = sent.flat().filter(({ query }) => query);
+      assert.equal(texts.length, guide === "relay" ? 0 : 1, "A document goes out as text once at most.");
     });
 
     it("changes a memory and tells errors apart", async () => {
@@ -114,6 +153,18 @@ for (const guide of ["urql"]) {
       assert.deepEqual(seen, [1, 2]);
       assert.equal(await told.edit("nobody", change), null);
       await assert.rejects(told.edit(id, () => ({ memory: "" })), Error);
+    });
+
+    it("sends several operations in one request", { skip: guide !== "apollo" }, async () => {
+      const [one, other] = [await write("One."), await write("Two.")];
+      await told.correct(one, "One?");
+      sent.length = 0;
+      const statuses = await told.correctAll({ [one]: "One!", nobody: "Gone.", [other]: "Two." });
+      assert.deepEqual(statuses, ["UPDATED", "FAILED", "UNCHANGED"]);
+      assert.deepEqual(
+        sent.map((each) => each.length),
+        [3],
+      );
     });
 
     it("goes on after a lost connection, and after a cursor, without gap or repeat", async () => {
@@ -153,7 +204,7 @@ for (const guide of ["urql"]) {
 describe("What the guides install", () => {
   it("is what they were tested with", async () => {
     const { devDependencies } = JSON.parse(await readFile(new URL("./package.json", import.meta.url), "utf8"));
-    for (const guide of ["urql"]) {
+    for (const guide of GUIDES) {
       const installed = (await code(guide, "sh")).flatMap((each) => [...each.matchAll(/^npm install (.*)$/gm)]);
       assert.notEqual(installed.length, 0);
       for (const [, names] of installed) {
