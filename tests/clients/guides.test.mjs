@@ -141,6 +141,20 @@ for (const guide of GUIDES) {
       await assert.rejects(told.correct(id, ""), { name: "RangeError", message: /^input\.longTerm\.memory: / });
     });
 
+    it("says why a request was refused", async () => {
+      const code = (error) => (error.graphQLErrors ?? error.errors)[0].extensions.code;
+      await assert.rejects(told.recent(-1), (error) => code(error) === "BAD_USER_INPUT");
+      const valid = globalThis.mnesisToken;
+      globalThis.mnesisToken = "no token";
+      try {
+        await assert.rejects(told.recent(1), (error) =>
+          guide === "apollo" ? error.statusCode === 401 : code(error) === "UNAUTHENTICATED",
+        );
+      } finally {
+        globalThis.mnesisToken = valid;
+      }
+    });
+
     it("tries again with what another writer left", async () => {
       const id = await write("Seen once.");
       const seen = [];
