@@ -15,7 +15,8 @@ from mnesis.cli import app
 from mnesis.storage.migrations import SchemaState, state
 
 SECRET = "a secret of at least thirty-two bytes"
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+COMMANDS_PAGE = ROOT / "docs" / "operating.md"
 SetEnvironment = Callable[..., None]
 
 
@@ -32,11 +33,11 @@ def commands() -> list[str]:
 
 
 @pytest.mark.parametrize("command", commands())
-def test_every_command_has_help_and_stands_in_the_readme(command: str) -> None:
+def test_every_command_has_help_and_is_documented(command: str) -> None:
     code, stdout, _ = run(command, "--help")
     assert code == 0
     assert "Usage:" in stdout
-    assert f"`mnesis {command}" in README.read_text()
+    assert f"`mnesis {command}" in COMMANDS_PAGE.read_text()
 
 
 def test_the_command_is_also_a_module() -> None:
@@ -130,7 +131,7 @@ def test_a_migration_can_be_run_again(empty_database_url: str) -> None:
 def test_the_schema_is_the_one_in_the_repository() -> None:
     code, stdout, _ = run("schema")
     assert code == 0
-    assert stdout == (README.parent / "schema.graphql").read_text()
+    assert stdout == (ROOT / "schema.graphql").read_text()
 
 
 def test_a_token_says_what_was_asked_for(set_environment: SetEnvironment) -> None:

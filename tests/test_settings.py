@@ -1,4 +1,4 @@
-"""What an operator sets, what is refused and in which words, and what the README says of it."""
+"""What an operator sets, what is refused and in which words, and what the documentation says of it."""
 
 import re
 from collections.abc import Callable
@@ -10,13 +10,13 @@ import pytest
 from mnesis.domain.limits import Limits
 from mnesis.settings import PREFIX, BadSettings, Settings, is_loopback, unknown_variables
 
-README = Path(__file__).parents[1] / "README.md"
+SETTINGS_PAGE = Path(__file__).parents[1] / "docs" / "settings.md"
 SetEnvironment = Callable[..., None]
 
 
-def readme_table() -> dict[str, tuple[str, str]]:
-    """Default and meaning by variable, as the README's table has them."""
-    rows = re.findall(r"^\| `(MNESIS_\w+)` \| (.*?) \| (.*) \|$", README.read_text(), re.MULTILINE)
+def documented() -> dict[str, tuple[str, str]]:
+    """Default and meaning by variable, as the table in docs has them."""
+    rows = re.findall(r"^\| `(MNESIS_\w+)` \| (.*?) \| (.*) \|$", SETTINGS_PAGE.read_text(), re.MULTILINE)
     return {name: (default.strip("`"), meaning) for name, default, meaning in rows}
 
 
@@ -30,12 +30,12 @@ def written(default: object) -> str:
             return str(default)
 
 
-def test_the_readme_describes_every_setting_as_it_is() -> None:
+def test_the_documentation_describes_every_setting_as_it_is() -> None:
     expected = {}
     for name, field in Settings.model_fields.items():
         default = "a file in the user's data folder" if name == "database_url" else written(field.default)
         expected[f"{PREFIX}{name.upper()}"] = (default, field.description)
-    assert readme_table() == expected
+    assert documented() == expected
 
 
 def test_nothing_has_to_be_set() -> None:

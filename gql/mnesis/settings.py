@@ -34,7 +34,7 @@ def default_database_url() -> str:
 
 
 class Settings(BaseSettings):
-    """Everything that can be set. ``description`` is the sentence that the README's table repeats."""
+    """Everything that can be set. ``description`` is the sentence that the table in docs repeats."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
