@@ -208,6 +208,16 @@ for (const guide of GUIDES) {
       assert.deepEqual(heard, written.slice(missed));
     });
 
+    it("is told that its token does not hold", async () => {
+      const valid = globalThis.mnesisToken;
+      globalThis.mnesisToken = "no token";
+      try {
+        await new Promise((resolve) => told.watch(assert.fail, resolve));
+      } finally {
+        globalThis.mnesisToken = valid;
+      }
+    });
+
     it("is told that a cursor does not hold", async () => {
       const error = await new Promise((resolve) => told.watch(assert.fail, resolve, "x"));
       assert.match(JSON.stringify(error), /CURSOR_INVALID/);

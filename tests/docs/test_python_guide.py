@@ -141,3 +141,12 @@ def test_it_is_told_that_a_cursor_does_not_hold(guide: Any) -> None:
 
     with pytest.raises(guide.TransportQueryError, match="cursor"):
         asyncio.run(ask())
+
+
+def test_it_is_told_that_its_token_does_not_hold(guide: Any) -> None:
+    async def ask() -> None:
+        await anext(guide.watch())
+
+    guide.HEADERS["Authorization"] = "Bearer of bad news"
+    with pytest.raises(guide.TransportConnectionFailed):
+        asyncio.run(ask())
