@@ -44,7 +44,10 @@ Retention: TypeAlias = Mapping[MemoryType, RetentionRule]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Container:
-    """A named partition of a tenant and its settings."""
+    """A named partition of a tenant and its settings.
+
+    The times are None for a default container that nobody has written to yet, which is nowhere stored.
+    """
 
     id: str
     name: str
@@ -52,8 +55,8 @@ class Container:
     metadata: JsonObject | None = None
     retention: Retention = field(default_factory=dict)
     version: int
-    created_at: datetime
-    updated_at: datetime
+    created_at: datetime | None
+    updated_at: datetime | None
 
 
 GivenRule: TypeAlias = RetentionRule | None
@@ -114,7 +117,11 @@ def update(stored: Container | None, command: ContainerUpdate, *, now: datetime)
     changed = _with(stored, command.settings)
     if _same_settings(stored, changed):
         return stored
-    return replace(changed, version=stored.version + 1, updated_at=max(now, stored.updated_at + _STEP))
+    return replace(changed, version=stored.version + 1, updated_at=_after(stored, now))
+
+
+def _after(container: Container, now: datetime) -> datetime:
+    return max(now, container.updated_at + _STEP) if container.updated_at is not None else now
 
 
 def _with(container: Container, settings: ContainerSettings) -> Container:

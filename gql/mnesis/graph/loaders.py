@@ -7,11 +7,12 @@ from typing import TypeAlias, TypeVar
 from strawberry.dataloader import DataLoader
 
 from mnesis.domain.caller import Caller
+from mnesis.domain.containers import Container
 from mnesis.domain.history import HistoryRecord
 from mnesis.domain.ids import RecordId
 from mnesis.domain.memory import Memory
 from mnesis.usecases.memories import Memories
-from mnesis.usecases.ports import Container, Page, PageRequest
+from mnesis.usecases.ports import Page, PageRequest
 
 T = TypeVar("T")
 PageKey: TypeAlias = tuple[PageRequest, str]

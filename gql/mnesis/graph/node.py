@@ -4,7 +4,7 @@ from datetime import datetime
 
 import strawberry
 
-from mnesis.usecases.ports import Container
+from mnesis.domain.containers import Container
 
 
 @strawberry.interface(description="A thing with an id that names nothing else within the tenant.")

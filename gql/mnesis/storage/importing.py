@@ -28,7 +28,15 @@ from mnesis.domain.ids import DEFAULT_CONTAINER
 from mnesis.domain.limits import Limits
 from mnesis.domain.memory import Memory
 from mnesis.storage.archive_checks import Archive, BadArchive, NumberedLine, check_archive, read_lines
-from mnesis.storage.archive_lines import ArchivedContainer, ArchivedRecord, End, Header, new_container
+from mnesis.storage.archive_lines import (
+    CONTAINER_COLUMNS,
+    ArchivedContainer,
+    ArchivedRecord,
+    End,
+    Header,
+    new_container,
+    stored_container,
+)
 from mnesis.storage.engines import Connection, DriverCursor, Engine, WriteStatement
 from mnesis.storage.instants import to_microseconds
 from mnesis.storage.rows import memory_row
@@ -116,6 +124,7 @@ class _Statements:
             )
         ]  # fmt: skip
         self.containers = asked(select(CONTAINER.c.id).where(engine.among(CONTAINER.c.id, "ids")))
+        self.stored_containers = asked(select(*CONTAINER_COLUMNS).where(engine.among(CONTAINER.c.id, "ids")))
         noted = IDEMPOTENCY.c.subject == bindparam("subject")
         self.notes = asked(select(IDEMPOTENCY.c.key, IDEMPOTENCY.c.answer).where(noted))
         own = IDEMPOTENCY.c.tenant_id == bindparam(TENANT)
@@ -248,7 +257,11 @@ class Import:
         and whether it is gone is what tells that the import is complete."""
         self._begin(writing, note)
         for start in range(0, len(containers), ROWS_AT_ONCE):
-            rows = [container.row(self._tenant) for container in containers[start : start + ROWS_AT_ONCE]]
+            part = containers[start : start + ROWS_AT_ONCE]
+            ids = self._engine.texts([container.id for container in part])
+            found = map(stored_container, self._asked(writing.cursor, self._statements.stored_containers, ids=ids))
+            stored = {container.id: container for container in found}
+            rows = [container.over(stored.get(container.id, container)).row(self._tenant) for container in part]
             self._engine.write(writing.cursor, self._statements.put_containers, rows)
         writing.cursor.execute(self._statements.drop_note, {**self._values, "subject": _NOTED_BY, "key": note.key})
         note.finishing = True

@@ -9,14 +9,16 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from mnesis.domain.caller import Caller
+from mnesis.domain.containers import Container
 from mnesis.domain.history import HistoryRecord
 from mnesis.domain.ids import DEFAULT_CONTAINER, RecordId
 from mnesis.domain.memory import Memory
 from mnesis.domain.memory_types import MemoryType
 from mnesis.domain.time_travel import NotKept, as_of
+from mnesis.storage.container_rows import container_from, default_container
 from mnesis.storage.engines import Connection, Engine
 from mnesis.storage.filtering import findable, sought
-from mnesis.storage.instants import from_microseconds, to_microseconds
+from mnesis.storage.instants import to_microseconds
 from mnesis.storage.removal_statements import RemovalStatements
 from mnesis.storage.removing import removal_counts
 from mnesis.storage.rows import memory_from, record_from
@@ -24,7 +26,6 @@ from mnesis.storage.searcher import Searcher
 from mnesis.storage.statements import ReadStatements
 from mnesis.storage.visibility import VisibleStatement, caller_parameters
 from mnesis.usecases.ports import (
-    Container,
     Cursor,
     MemoryQuery,
     Page,
@@ -115,9 +116,9 @@ class Reader:
 
     async def containers(self, caller: Caller, ids: Collection[str]) -> Mapping[str, Container]:
         rows = await self._rows(caller, self._statements.containers, {"ids": self._engine.texts(ids)})
-        found = {row[1]: Container(id=row[1], name=row[2], created_at=from_microseconds(row[3])) for row in rows}
+        found = {container.id: container for container in map(container_from, rows)}
         if DEFAULT_CONTAINER in ids and DEFAULT_CONTAINER not in found:
-            found[DEFAULT_CONTAINER] = Container(id=DEFAULT_CONTAINER, name=DEFAULT_CONTAINER, created_at=None)
+            found[DEFAULT_CONTAINER] = default_container(None)
         return found
 
     async def list_memories(self, caller: Caller, query: MemoryQuery, page: PageRequest) -> Page[Memory]:

@@ -105,7 +105,9 @@ class ReadStatements:
             .order_by(HISTORY.c.version)
             .limit(1)
         )
-        self.containers = self._compiled(select(*CONTAINER.columns).where(engine.among(CONTAINER.c.id, "ids")))
+        self.containers = self._compiled(
+            select(*CONTAINER.columns).where(engine.among(CONTAINER.c.id, "ids"), text("NOT container.deleted"))
+        )
         self.count_entries = self._compiled(
             select(MEMORY.c.session_id, func.count())
             .where(engine.among(MEMORY.c.session_id, "ids"), _LIVE)

@@ -11,12 +11,12 @@ from typing import Any
 from mnesis.domain.commands import Batch, BatchOutcome
 from mnesis.domain.decide import Decision, decide
 from mnesis.domain.history import HistoryRecord
-from mnesis.domain.ids import DEFAULT_CONTAINER
 from mnesis.domain.limits import Limits
 from mnesis.domain.memory import Memory
 from mnesis.domain.searching import changed_for_search
 from mnesis.domain.workspace import Needs, Workspace
 from mnesis.storage.answers import answer_from, answer_text
+from mnesis.storage.container_rows import container_row, default_container
 from mnesis.storage.engines import DriverCursor, Engine
 from mnesis.storage.instants import to_microseconds
 from mnesis.storage.rows import memory_from, memory_row, record_from, record_row
@@ -89,7 +89,7 @@ class Transactions:
         cursor.execute(self._statements.take_changes, {TENANT: tenant, "count": count, "now": started})
         change, created_at, mark = cursor.fetchone()
         if change == count and created_at == started:
-            default = [tenant, DEFAULT_CONTAINER, DEFAULT_CONTAINER, started]
+            default = container_row(tenant, default_container(now))
             self._engine.write(cursor, self._statements.new_container, [default])
         return change, mark
 

@@ -7,6 +7,7 @@ from typing import Generic, Protocol, TypeVar
 
 from mnesis.domain.caller import Caller
 from mnesis.domain.commands import Batch, BatchOutcome, Idempotency
+from mnesis.domain.containers import Container
 from mnesis.domain.filters import MemoryFilter, MemoryOrder, TimeRange
 from mnesis.domain.history import HistoryRecord
 from mnesis.domain.ids import RecordId
@@ -15,15 +16,6 @@ from mnesis.domain.searching import Passage
 from mnesis.domain.watching import ChangeFilter
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Container:
-    """A named partition of a tenant. ``created_at`` is None for a default container not yet written to."""
-
-    id: str
-    name: str
-    created_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

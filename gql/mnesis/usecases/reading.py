@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from mnesis.domain.caller import Caller, Scope
+from mnesis.domain.containers import Container
 from mnesis.domain.filters import MemoryFilter, filter_faults, nested_history_faults, record_filter_faults
 from mnesis.domain.history import HistoryRecord
 from mnesis.domain.ids import RecordId, is_id
@@ -12,7 +13,6 @@ from mnesis.domain.limits import Limits
 from mnesis.domain.memory import Memory
 from mnesis.domain.refusals import Forbidden, Refused
 from mnesis.usecases.ports import (
-    Container,
     MemoryQuery,
     MemoryReader,
     Page,
