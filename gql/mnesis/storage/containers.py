@@ -44,7 +44,7 @@ class _Statements:
 
         self.put = engine.write_statement(CONTAINER, over=True)
         self.container = compiled(select(*CONTAINER.columns).where(CONTAINER.c.id == bindparam("id")))
-        self.memory = compiled(select(MEMORY.c.memory_type).where(MEMORY.c.id == bindparam("id")))
+        self.memory = compiled(select(MEMORY.c.memory_type, MEMORY.c.deleted).where(MEMORY.c.id == bindparam("id")))
         # Spelt as the partial index spells it.
         held = (MEMORY.c.container_id == bindparam("id"), text("NOT memory.deleted"))
         self.count = compiled(select(func.count()).select_from(MEMORY).where(*held))
@@ -122,9 +122,10 @@ class _Writing:
         found, taken_by = None, None
         if command.id is not None:
             found = self._container(command.id)
-            types = self._rows(self._statements.memory, {"id": command.id})
-            if types:
-                taken_by = NOUNS[MemoryType(types[0][0])]
+            memories = self._rows(self._statements.memory, {"id": command.id})
+            if memories:
+                [(memory_type, deleted)] = memories
+                taken_by = f"{'deleted ' if deleted else ''}{NOUNS[MemoryType(memory_type)]}"
             elif found is not None and not found.deleted:
                 taken_by = "container"
         made = create(command, taken_by=taken_by, fresh_id=fresh_id, now=self._now, gone=found)
