@@ -5,7 +5,13 @@ CREATE TABLE public.container (
     tenant_id text NOT NULL,
     id text NOT NULL,
     name text NOT NULL,
-    created_at bigint NOT NULL
+    created_at bigint NOT NULL,
+    description text,
+    metadata json,
+    retention json,
+    version integer NOT NULL,
+    updated_at bigint NOT NULL,
+    deleted boolean NOT NULL
 );
 CREATE TABLE public.history (
     tenant_id text NOT NULL,

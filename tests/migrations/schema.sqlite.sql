@@ -2,11 +2,17 @@ CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL,
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
-CREATE TABLE container (
+CREATE TABLE "container" (
 	tenant_id TEXT NOT NULL,
 	id TEXT NOT NULL,
 	name TEXT NOT NULL,
 	created_at BIGINT NOT NULL,
+	description TEXT,
+	metadata JSON,
+	retention JSON,
+	version INTEGER NOT NULL,
+	updated_at BIGINT NOT NULL,
+	deleted BOOLEAN NOT NULL,
 	PRIMARY KEY (tenant_id, id),
 	CONSTRAINT container_tenant FOREIGN KEY(tenant_id) REFERENCES tenant (id)
 );

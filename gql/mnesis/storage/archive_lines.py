@@ -13,6 +13,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from types import NoneType
 from typing import Any, TypeAlias, TypeVar
 
 import orjson
@@ -20,15 +21,17 @@ from sqlalchemy import JSON, Boolean, Integer, LargeBinary
 
 from mnesis.domain import revise
 from mnesis.domain.commands import Changes, Create
+from mnesis.domain.containers import ContainerSettings, NewContainer, SettingValue, container_faults
 from mnesis.domain.decide import ARRIVALS_PER_CHANGE
 from mnesis.domain.fields import Field, FieldKind, FieldValue, Message
 from mnesis.domain.history import FIXED
-from mnesis.domain.ids import is_id
+from mnesis.domain.ids import DEFAULT_CONTAINER, is_id
 from mnesis.domain.json_values import INT_MAX, JsonFault, check_object, text_fault
 from mnesis.domain.limits import Limits
 from mnesis.domain.memory import EMPTY_VALUES, FIELDS, Memory
 from mnesis.domain.memory_types import ChangeKind, HistoryAction, MemoryType, PayloadType
 from mnesis.domain.validation import command_faults
+from mnesis.storage.container_rows import retention_from
 from mnesis.storage.instants import from_microseconds, to_microseconds
 from mnesis.storage.rows import HISTORY_COLUMNS, MEMORY_COLUMNS, Row, json_text, message_from
 from mnesis.storage.statements import CONTAINER
@@ -73,6 +76,21 @@ class ArchivedContainer:
         """The same container under another id; a name that only repeats the id follows it."""
         name = container_id if self.columns["name"] == self.id else self.columns["name"]
         return replace(self, columns={**self.columns, "id": container_id, "name": name})
+
+    @property
+    def deleted(self) -> bool:
+        return bool(self.columns["deleted"])
+
+    def over(self, stored: "ArchivedContainer") -> "ArchivedContainer":
+        """The same container where one of its id is there already: its version does not go back, and what is
+        there alive stays so, since somebody may have written to it."""
+        if self.deleted and not stored.deleted:
+            return stored
+        same = {**stored.columns, "created_at": None, "updated_at": None, "version": None}
+        version = stored.columns["version"]
+        if same != {**self.columns, "created_at": None, "updated_at": None, "version": None}:
+            version += 1
+        return replace(self, columns={**self.columns, "version": max(version, self.columns["version"])})
 
     def row(self, tenant: str) -> list[Any]:
         """The columns of the table."""
@@ -136,6 +154,11 @@ def new_container(container_id: str, *, created_at: int) -> ArchivedContainer:
     return _filled({"id": container_id, "name": container_id, "created_at": created_at})
 
 
+def stored_container(row: Row) -> ArchivedContainer:
+    """A row of `CONTAINER_COLUMNS`."""
+    return ArchivedContainer(columns={column.name: value for column, value in zip(CONTAINER_COLUMNS, row, strict=True)})
+
+
 def header_line(*, whole_tenant: bool) -> bytes:
     """The first line."""
     holds = "tenant" if whole_tenant else "container"
@@ -144,8 +167,9 @@ def header_line(*, whole_tenant: bool) -> bytes:
 
 def container_line(row: Row) -> bytes:
     """A row of the container's columns without the tenant."""
+    # SQLAlchemy's own kind of text is no key to orjson.
     stored = {
-        column.name: _shown(column.type, column.name, value)
+        str(column.name): _shown(column.type, column.name, value)
         for column, value in zip(CONTAINER_COLUMNS, row, strict=True)
         if value is not None
     }
@@ -309,22 +333,43 @@ def _parse_container(members: _Members, limits: Limits) -> ArchivedContainer:
         value = members.given(column.name)
         if value is not None:
             given[column.name] = _column_value(column.type, column.name, value, limits)
-    return _filled(given)
+    container = _filled(given)
+    _check_container(container, limits)
+    return container
 
 
 def _filled(given: dict[str, Any]) -> ArchivedContainer:
     """A container with what an older mnesis did not know of it."""
-    columns = dict(given)
+    columns = {"version": 1, "updated_at": given.get("created_at"), "deleted": False, **given}
     for column in CONTAINER_COLUMNS:
-        if column.name in columns:
-            continue
-        if column.default is not None and column.default.is_scalar:
-            columns[column.name] = column.default.arg  # type: ignore[attr-defined]  # Scalar defaults have it.
-        elif column.nullable:
-            columns[column.name] = None
-        else:
+        if columns.setdefault(column.name, None) is None and not column.nullable:
             raise BadLine(f"must have a value as {column.name}")
     return ArchivedContainer(columns=columns)
+
+
+def _check_container(container: ArchivedContainer, limits: Limits) -> None:
+    """Asks of a container what would be asked if somebody created it now."""
+    columns = container.columns
+    if columns["version"] < 1:
+        raise BadLine("has a version that is not 1 or more")
+    if container.deleted and container.id == DEFAULT_CONTAINER:
+        raise BadLine("tells of a deleted default container, which cannot be")
+    try:
+        retention = retention_from(columns["retention"])
+    except (AttributeError, TypeError, ValueError):
+        raise BadLine("has as retention what are not rules by type") from None
+    if any(type(bound) not in (int, NoneType) for rule in retention.values() for bound in (rule.days, rule.count)):
+        raise BadLine("has a rule of retention that is no number")
+    settings: dict[str, SettingValue] = {"name": columns["name"], "description": columns["description"]}
+    settings["retention"] = retention
+    if columns["metadata"] is not None:
+        settings["metadata"] = orjson.loads(columns["metadata"])
+        if not isinstance(settings["metadata"], dict):
+            raise BadLine("must have an object as metadata")
+    refusals = container_faults(NewContainer(settings=ContainerSettings(given=settings)), limits)
+    if refusals:
+        path = ".".join(refusals[0].path)
+        raise BadLine(f"holds what cannot be stored in {path}: {refusals[0].message.rstrip('.')}")
 
 
 def _parse_record(members: _Members, limits: Limits) -> ArchivedRecord:

@@ -10,6 +10,7 @@ import uuid_utils
 from mnesis.domain.caller import Caller
 from mnesis.domain.commands import Batch, BatchOutcome
 from mnesis.domain.limits import Limits
+from mnesis.storage.containers import Containers
 from mnesis.storage.engines import Engine
 from mnesis.storage.feed import Feed
 from mnesis.storage.lanes import Lane, QueueBounds
@@ -21,7 +22,7 @@ from mnesis.storage.transaction import Transactions
 from mnesis.storage.wakeups import NoWakeups, PostgresWakeups
 from mnesis.usecases import ports
 from mnesis.usecases.metering import UNMETERED, Meter
-from mnesis.usecases.ports import ChangeFeed, MemoryReader, Removal, RemovalStep
+from mnesis.usecases.ports import ChangeFeed, ContainerOutcome, ContainerWrite, MemoryReader, Removal, RemovalStep
 
 SQLITE_PREFIX = "sqlite:///"
 POSTGRESQL_PREFIXES = ("postgresql://", "postgres://")
@@ -34,9 +35,10 @@ class UnknownDatabase(ValueError):
 class Store:
     """Writes through the lanes, what belongs to one tenant always through the same one."""
 
-    def __init__(self, lanes: list[Lane], removing: Removing) -> None:
+    def __init__(self, lanes: list[Lane], removing: Removing, containers: Containers) -> None:
         self._lanes = lanes
         self._removing = removing
+        self._containers = containers
 
     async def apply(self, caller: Caller, batch: Batch) -> BatchOutcome:
         return await self._lane(caller).apply(caller.tenant, batch)
@@ -53,6 +55,9 @@ class Store:
         return await self._lane(caller).run(
             caller.tenant, lambda cursor: self._removing.step(cursor, caller, removal, ids, found=found, last=last)
         )
+
+    async def write_container(self, caller: Caller, write: ContainerWrite) -> ContainerOutcome:
+        return await self._lane(caller).run(caller.tenant, lambda cursor: self._containers.write(cursor, caller, write))
 
     def _lane(self, caller: Caller) -> Lane:
         return self._lanes[crc32(caller.tenant.encode()) % len(self._lanes)]
@@ -77,7 +82,8 @@ class Database:
         ]
         meter.lanes(lambda: {lane.name: lane.depth for lane in lanes})
         meter.subscribers(lambda: self._feed.subscribers)
-        self._store = Store(lanes, Removing(engine, transactions))
+        removing = Removing(engine, transactions)
+        self._store = Store(lanes, removing, Containers(engine, transactions, removing))
         self._reader = Reader(engine, threads=reader_threads, meter=meter)
         self.store: ports.Store = self._store
         self.reader: MemoryReader = self._reader

@@ -8,7 +8,7 @@ from heapq import merge
 from itertools import chain
 from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, FromClause, LargeBinary, Select, bindparam, cast, func, select
+from sqlalchemy import ColumnElement, FromClause, LargeBinary, Select, bindparam, cast, false, func, select
 
 from mnesis.complaints import Complaint
 from mnesis.domain.caller import Caller
@@ -103,7 +103,9 @@ class Export:
 
     def _containers(self) -> Iterator[Row]:
         found = select(*CONTAINER_COLUMNS).order_by(CONTAINER.c.created_at, _BYTES_OF_ID)
-        return self._rows(found if self._whole else found.where(CONTAINER.c.id == bindparam("container")))
+        if self._whole:
+            return self._rows(found)  # Tombstones too, which memories refer to.
+        return self._rows(found.where(CONTAINER.c.id == bindparam("container"), CONTAINER.c.deleted.is_(false())))
 
     def _records(self) -> Iterator[_Placed]:
         """Records in the order of the changes, and so of an index."""

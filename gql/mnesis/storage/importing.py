@@ -28,7 +28,15 @@ from mnesis.domain.ids import DEFAULT_CONTAINER
 from mnesis.domain.limits import Limits
 from mnesis.domain.memory import Memory
 from mnesis.storage.archive_checks import Archive, BadArchive, NumberedLine, check_archive, read_lines
-from mnesis.storage.archive_lines import ArchivedContainer, ArchivedRecord, End, Header, new_container
+from mnesis.storage.archive_lines import (
+    CONTAINER_COLUMNS,
+    ArchivedContainer,
+    ArchivedRecord,
+    End,
+    Header,
+    new_container,
+    stored_container,
+)
 from mnesis.storage.engines import Connection, DriverCursor, Engine, WriteStatement
 from mnesis.storage.instants import to_microseconds
 from mnesis.storage.rows import memory_row
@@ -116,6 +124,7 @@ class _Statements:
             )
         ]  # fmt: skip
         self.containers = asked(select(CONTAINER.c.id).where(engine.among(CONTAINER.c.id, "ids")))
+        self.stored_containers = asked(select(*CONTAINER_COLUMNS).where(engine.among(CONTAINER.c.id, "ids")))
         noted = IDEMPOTENCY.c.subject == bindparam("subject")
         self.notes = asked(select(IDEMPOTENCY.c.key, IDEMPOTENCY.c.answer).where(noted))
         own = IDEMPOTENCY.c.tenant_id == bindparam(TENANT)
@@ -248,7 +257,11 @@ class Import:
         and whether it is gone is what tells that the import is complete."""
         self._begin(writing, note)
         for start in range(0, len(containers), ROWS_AT_ONCE):
-            rows = [container.row(self._tenant) for container in containers[start : start + ROWS_AT_ONCE]]
+            part = containers[start : start + ROWS_AT_ONCE]
+            ids = self._engine.texts([container.id for container in part])
+            found = map(stored_container, self._asked(writing.cursor, self._statements.stored_containers, ids=ids))
+            stored = {container.id: container for container in found}
+            rows = [container.over(stored.get(container.id, container)).row(self._tenant) for container in part]
             self._engine.write(writing.cursor, self._statements.put_containers, rows)
         writing.cursor.execute(self._statements.drop_note, {**self._values, "subject": _NOTED_BY, "key": note.key})
         note.finishing = True
@@ -459,6 +472,7 @@ class _Writing:
             self.flush()
 
     def flush(self) -> None:
+        self._refuse_containers()
         self._hand_over(self._statements.new_records, self._records)
         self._hand_over(self._statements.new_memories, [memory_row(self._tenant, each) for each in self._memories])
         # An import that is undone takes these along: they hang on their memories.
@@ -467,6 +481,16 @@ class _Writing:
         self._records.clear()
         self._memories.clear()
         self._weight = 0
+
+    def _refuse_containers(self) -> None:
+        """Refuses ids that containers have got since the archive was checked; no constraint of the tables does."""
+        if not self._memories:
+            return
+        statement = self._statements.containers
+        ids = self._engine.texts([memory.id for memory in self._memories])
+        self.cursor.execute(statement.text, {**statement.fixed, TENANT: self._tenant, "ids": ids})
+        for (container_id,) in self.cursor.fetchall():
+            raise CannotImport(f"A container of the tenant {self._tenant} has got the id {container_id} meanwhile.")
 
     def _hand_over(self, statement: WriteStatement, rows: list[list[Any]]) -> None:
         if rows:

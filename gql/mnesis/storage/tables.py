@@ -26,7 +26,12 @@ class TenantRow(SQLModel, table=True):
 
 
 class ContainerRow(SQLModel, table=True):
-    """A named partition of a tenant; ``default`` comes with the tenant."""
+    """A named partition of a tenant; ``default`` comes with the tenant.
+
+    A deleted one stays as a tombstone: memories that were in it refer to it, and its id goes on at the next version.
+    ``retention`` is null or an object such as ``{"SESSION": {"days": 30, "count": 1000}}``, whose keys are values of
+    `MemoryType`, as ``memory.memory_type`` has them (HISTORY too), and whose rules lack what they do not bound.
+    """
 
     __tablename__ = "container"
     __table_args__ = (ForeignKeyConstraint(["tenant_id"], ["tenant.id"], name="container_tenant"),)
@@ -35,6 +40,12 @@ class ContainerRow(SQLModel, table=True):
     id: str = Field(sa_column=Column(Text, primary_key=True))
     name: str = Field(sa_column=Column(Text, nullable=False))
     created_at: int = Field(sa_column=Column(BigInteger, nullable=False))
+    description: str | None = Field(sa_column=Column(Text))
+    metadata_: str | None = Field(sa_column=Column("metadata", JSON))  # SQLModel keeps the bare name to itself.
+    retention: str | None = Field(sa_column=Column(JSON))
+    version: int = Field(nullable=False)
+    updated_at: int = Field(sa_column=Column(BigInteger, nullable=False))
+    deleted: bool = Field(nullable=False)
 
 
 class MemoryRow(SQLModel, table=True):

@@ -11,12 +11,12 @@ from typing import Any
 from mnesis.domain.commands import Batch, BatchOutcome
 from mnesis.domain.decide import Decision, decide
 from mnesis.domain.history import HistoryRecord
-from mnesis.domain.ids import DEFAULT_CONTAINER
 from mnesis.domain.limits import Limits
 from mnesis.domain.memory import Memory
 from mnesis.domain.searching import changed_for_search
 from mnesis.domain.workspace import Needs, Workspace
 from mnesis.storage.answers import answer_from, answer_text
+from mnesis.storage.container_rows import container_row, default_container
 from mnesis.storage.engines import DriverCursor, Engine
 from mnesis.storage.instants import to_microseconds
 from mnesis.storage.rows import memory_from, memory_row, record_from, record_row
@@ -57,6 +57,10 @@ class Transactions:
         self._statements = WriteStatements(engine)
         self._search = SearchWriteStatements(engine)
 
+    def new_id(self) -> str:
+        """A fresh id for what a transaction makes."""
+        return self._new_id()
+
     def now(self) -> datetime:
         """The time by the clock of these transactions."""
         return self._clock()
@@ -89,7 +93,7 @@ class Transactions:
         cursor.execute(self._statements.take_changes, {TENANT: tenant, "count": count, "now": started})
         change, created_at, mark = cursor.fetchone()
         if change == count and created_at == started:
-            default = [tenant, DEFAULT_CONTAINER, DEFAULT_CONTAINER, started]
+            default = container_row(tenant, default_container(now))
             self._engine.write(cursor, self._statements.new_container, [default])
         return change, mark
 
@@ -120,9 +124,11 @@ class Transactions:
             # The least of all is asked for: merged restorations of several memories are rare.
             values = {"ids": texts(needs.history_from), "least": min(needs.history_from.values())}
             workspace.keep_history(map(record_from, rows(statements.history_from, values)))
-        if needs.containers:
-            found = rows(statements.containers, {"ids": texts(needs.containers)})
-            workspace.containers.update(row[0] for row in found)
+        # What is brought back may lie in a container that is gone.
+        containers = needs.containers | {stored[each].container_id for each in needs.history_from if each in stored}
+        if containers:
+            found = rows(statements.containers, {"ids": texts(containers)})
+            workspace.keep_containers((container_id, bool(deleted)) for container_id, deleted in found)
         keys = {(batch.actor, batch.idempotency.key) for batch in batches if batch.idempotency is not None}
         if keys:
             oldest = to_microseconds(now - ANSWERS_KEPT)
