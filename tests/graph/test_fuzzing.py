@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import Any
 
 import anyio
@@ -58,13 +57,17 @@ def fitting(input_type: Any, levels: int = 4) -> st.SearchStrategy[Any]:
         return LEAVES
     named = get_named_type(input_type)
     if is_list_type(getattr(input_type, "of_type", None) or input_type) or is_list_type(input_type):
-        return st.lists(st.deferred(lambda: fitting(named, levels - 1)), max_size=3) | LEAVES
+        return st.lists(_fitting_later(named, levels - 1), max_size=3) | LEAVES
     if is_input_object_type(named):
-        members = {name: st.deferred(partial(fitting, field.type, levels - 1)) for name, field in named.fields.items()}
+        members = {name: _fitting_later(field.type, levels - 1) for name, field in named.fields.items()}
         return st.fixed_dictionaries({}, optional=members) | values(1)
     if is_enum_type(named):
         return st.sampled_from(sorted(named.values)) | LEAVES
     return LEAVES
+
+
+def _fitting_later(input_type: Any, levels: int) -> st.SearchStrategy[Any]:
+    return st.deferred(lambda: fitting(input_type, levels))
 
 
 def literal(value: Any) -> str:
