@@ -52,7 +52,7 @@ class OperationLimits:
     """Directives in one document."""
     selections: int = 5_000
     """Fields and fragments in one document, a fragment as often as it is spread."""
-    cost: int = 50_000
+    cost: int = 30_000
     """Fields that one answer may hold, each list as long as it may get, with what is dear counted higher."""
     operations: int = 500
     """Queries and mutations that one process runs at once."""
