@@ -1,7 +1,7 @@
 """A database as a whole: its lanes, its reader, and which engine a URL names."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from zlib import crc32
 
@@ -10,7 +10,8 @@ import uuid_utils
 from mnesis.domain.caller import Caller
 from mnesis.domain.commands import Batch, BatchOutcome
 from mnesis.domain.limits import Limits
-from mnesis.storage.engines import Engine
+from mnesis.storage.aging import AgingHistory
+from mnesis.storage.engines import DriverCursor, Engine
 from mnesis.storage.feed import Feed
 from mnesis.storage.lanes import Lane, QueueBounds
 from mnesis.storage.postgres_engine import PostgresEngine
@@ -21,6 +22,7 @@ from mnesis.storage.transaction import Transactions
 from mnesis.storage.wakeups import NoWakeups, PostgresWakeups
 from mnesis.usecases import ports
 from mnesis.usecases.ports import ChangeFeed, MemoryReader, Removal, RemovalStep
+from mnesis.usecases.retention_ports import AgingStore
 
 SQLITE_PREFIX = "sqlite:///"
 POSTGRESQL_PREFIXES = ("postgresql://", "postgres://")
@@ -38,7 +40,7 @@ class Store:
         self._removing = removing
 
     async def apply(self, caller: Caller, batch: Batch) -> BatchOutcome:
-        return await self._lane(caller).apply(caller.tenant, batch)
+        return await self._lane(caller.tenant).apply(caller.tenant, batch)
 
     async def remove(
         self,
@@ -49,12 +51,16 @@ class Store:
         found: str | None = None,
         last: bool = False,
     ) -> RemovalStep:
-        return await self._lane(caller).run(
+        return await self._lane(caller.tenant).run(
             caller.tenant, lambda cursor: self._removing.step(cursor, caller, removal, ids, found=found, last=last)
         )
 
-    def _lane(self, caller: Caller) -> Lane:
-        return self._lanes[crc32(caller.tenant.encode()) % len(self._lanes)]
+    async def run(self, tenant: str, job: Callable[[DriverCursor], int]) -> int:
+        """See `Lane.run`."""
+        return await self._lane(tenant).run(tenant, job)
+
+    def _lane(self, tenant: str) -> Lane:
+        return self._lanes[crc32(tenant.encode()) % len(self._lanes)]
 
     def close(self) -> None:
         """Finishes what was accepted. Blocks."""
@@ -78,9 +84,11 @@ class Database:
             Removing(engine, transactions),
         )
         self._reader = Reader(engine, threads=reader_threads)
+        self._aging = AgingHistory(engine, transactions, self._store.run)
         self.store: ports.Store = self._store
         self.reader: MemoryReader = self._reader
         self.feed: ChangeFeed = self._feed
+        self.aging: AgingStore = self._aging
 
     async def check(self) -> None:
         """A cheap round trip; raises `StoreFault` when the database does not answer."""
@@ -91,6 +99,7 @@ class Database:
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(None, self._store.close)
         await self._feed.close()
+        await loop.run_in_executor(None, self._aging.close)
         await loop.run_in_executor(None, self._reader.close)
 
 
