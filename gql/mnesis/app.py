@@ -13,9 +13,11 @@ from starlette.types import Receive, Scope, Send
 from mnesis.databases import open_database_of
 from mnesis.graph.endpoint import GraphQLEndpoint
 from mnesis.graph.schema import sdl
+from mnesis.schedule import retained
 from mnesis.settings import BadSettings, Settings
 from mnesis.storage.database import Database
 from mnesis.usecases.memories import Memories
+from mnesis.usecases.retention import MemoryRetention
 from mnesis.usecases.watching import WatchableMemories
 from mnesis.web.assembly import assemble
 from mnesis.web.authentication import Authenticator, LocalAuthenticator, TokenAuthenticator
@@ -61,13 +63,15 @@ def create_app(settings: Settings, *, database: Callable[[], Database] | None = 
             introspection=settings.playground,
             suggestions=settings.playground,
         )
+        retention = MemoryRetention(service.database.aging, service.database.store, service.database.reader)
         gc.collect()
         # What is loaded by now stays; there is no need to look through it at every collection.
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
         try:
-            with told_of_the_end(service.endpoint.stop):
-                yield
+            async with retained(retention, service.database.aging, every_s=settings.retention_every_s):
+                with told_of_the_end(service.endpoint.stop):
+                    yield
         finally:
             gc.unfreeze()
             await service.database.close()

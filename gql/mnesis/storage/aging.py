@@ -118,7 +118,8 @@ class AgingHistory:
         return await self._run(caller.tenant, lambda cursor: self._cut(cursor, caller.tenant, given, deleted_before))
 
     def close(self) -> None:
-        """Blocks."""
+        """Interrupts what is being asked, for which nobody waits any more. Blocks."""
+        self._reader.interrupt()
         self._reader.close()
 
     def _cut(

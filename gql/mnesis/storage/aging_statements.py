@@ -5,19 +5,19 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     ColumnElement,
     Integer,
     Select,
+    TextClause,
     and_,
     bindparam,
     exists,
     false,
     func,
-    literal_column,
     not_,
     or_,
     select,
+    text,
     tuple_,
 )
 
@@ -27,7 +27,7 @@ from mnesis.storage.visibility import TENANT as OF_TENANT
 from mnesis.storage.visibility import VisibleStatement, compile_visible, visible
 
 # Spelt as the partial indexes spell it, so that both databases see that they may use them.
-_LIVE: ColumnElement[bool] = literal_column("NOT memory.deleted", Boolean)
+_LIVE = text("NOT memory.deleted")
 _LAST_CHANGE = (MEMORY.c.updated_at, MEMORY.c.arrival)
 
 
@@ -88,9 +88,7 @@ class AgingStatements:
         """Records and how their memories are now."""
         of = HISTORY.c
         found = (
-            select(
-                of.memory_id, of.version, of.change, of.position, of.created_at, MEMORY.c.version, MEMORY.c.deleted
-            )
+            select(of.memory_id, of.version, of.change, of.position, of.created_at, MEMORY.c.version, MEMORY.c.deleted)
             .join_from(HISTORY, MEMORY, and_(MEMORY.c.tenant_id == of.tenant_id, MEMORY.c.id == of.memory_id))
             .where(of.container_id == bindparam("container"))
         )
@@ -102,8 +100,8 @@ class AgingStatements:
         return compile_visible(visible(statement), self._engine.dialect)
 
 
-def _may_go(working: bool) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = [
+def _may_go(working: bool) -> list[ColumnElement[bool] | TextClause]:
+    conditions: list[ColumnElement[bool] | TextClause] = [
         _LIVE,
         MEMORY.c.container_id == bindparam("container"),
         # No index has the type in this form: a container's memories are walked in the order of their last changes.

@@ -126,9 +126,7 @@ class MemoryRetention:
                 counts = counts.plus(await self._deleted(caller, aging, place, reason))
         return counts
 
-    async def _kept_from(
-        self, caller: Caller, aging: Aging, rule: RetentionRule, now: datetime
-    ) -> LastChange | None:
+    async def _kept_from(self, caller: Caller, aging: Aging, rule: RetentionRule, now: datetime) -> LastChange | None:
         last = await self._store.last_of_count(caller, aging, rule.count) if rule.count is not None else None
         return kept_from(rule, now, last)
 
