@@ -5,6 +5,7 @@ import os
 import pty
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,7 +27,9 @@ def filled(database_url: str) -> str:
 
 def keep(url: str, **rules: dict[str, int]) -> None:
     with raw(url) as connection:
-        connection.execute(f"UPDATE container SET retention = '{json.dumps(rules)}' WHERE tenant_id = 'acme'")
+        connection.execute(
+            f"UPDATE container SET retention = '{json.dumps(rules)}', version = version + 1 WHERE tenant_id = 'acme'"
+        )
 
 
 def live(url: str, tenant: str) -> int:
@@ -55,6 +58,28 @@ def test_a_dry_run_counts_what_a_run_removes(filled: str) -> None:
     assert live(filled, "globex") == before[1]
     again = receipt("--run", *ACME, "--container", "default", "--database", filled)
     assert set(again["receipt"].values()) == {0}
+
+
+def test_what_is_left_goes_into_an_archive_and_back(filled: str, tmp_path: Path) -> None:
+    keep(filled, LONG_TERM={"count": 1}, SESSION={"count": 1}, HISTORY={"count": 1})
+    with raw(filled) as connection:
+        # Long enough ago for some of it to go for good.
+        connection.execute("UPDATE history SET created_at = created_at - 86400000000 * 40")
+        connection.execute("UPDATE memory SET updated_at = updated_at - 86400000000 * 40")
+    assert receipt("--run", "--database", filled)["receipt"]["total"] > 0
+    assert receipt("--run", "--database", filled)["receipt"]["history"] > 0
+    with raw(filled) as connection:
+        connection.execute("UPDATE memory SET updated_at = updated_at - 86400000000 * 40 WHERE deleted")
+        connection.execute("UPDATE history SET created_at = created_at - 86400000000 * 40")
+    keep(filled, HISTORY={"days": 30})
+    assert receipt("--run", "--database", filled)["receipt"]["history"] > 0
+    file, again, other = tmp_path / "acme.jsonl", tmp_path / "again.jsonl", f"sqlite:///{tmp_path / 'other.db'}"
+    assert run("export", *ACME, "--database", filled, "--output", str(file))[0] == 0
+    code, _, stderr = run("import", *ACME, "--database", other, str(file))
+    assert (code, stderr) == (0, "")
+    assert run("export", *ACME, "--database", other, "--output", str(again))[0] == 0
+    assert again.read_bytes() == file.read_bytes()
+    assert live(other, "acme") == live(filled, "acme")
 
 
 def test_nothing_ages_out_where_no_container_has_rules(filled: str) -> None:

@@ -295,6 +295,29 @@ async def test_what_was_deleted_long_ago_goes_for_good(database_url: str, bench:
     assert again.version == 1
 
 
+async def test_a_deleted_session_stays_for_as_long_as_an_entry_of_it(
+    database_url: str, bench: Bench, clock: Clock
+) -> None:
+    await bench.memories.update_context_memory(ANN, context("s", "1", "2"))
+    [first, _] = (await bench.memories.entries(ANN, ["s"], ALL))["s"].rows
+    await delete(bench, *(await bench.memories.memories(ANN, ["s"])).values())
+    ruled(database_url, history=MONTH)
+    # As if by a clock that was ahead.
+    later = 5 * 86_400 * 1_000_000
+    with raw(database_url) as connection:
+        connection.execute(f"UPDATE memory SET updated_at = updated_at + {later} WHERE id = '{first.id}'")
+        connection.execute(
+            f"UPDATE history SET created_at = created_at + {later} WHERE memory_id = '{first.id}' AND version = 2"
+        )
+    clock.pass_days(31)
+    await run(bench, clock)
+    assert set(rows(database_url, "SELECT id FROM memory")) == {("s",), (first.id,)}
+    assert set(rows(database_url, "SELECT memory_id FROM history")) == {("s",), (first.id,)}
+    clock.pass_days(5)
+    assert await ran(bench, clock) == {"default": RemovalCounts(records=2)}
+    assert rows(database_url, "SELECT id FROM memory") == []
+
+
 async def test_retention_lets_go_in_two_goes_what_it_deletes_itself(
     database_url: str, bench: Bench, clock: Clock
 ) -> None:

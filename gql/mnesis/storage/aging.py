@@ -127,15 +127,29 @@ class AgingHistory:
     ) -> int:
         # The tenant's lock first, so that nothing is restored from what goes; no change is made that has a number.
         self._transactions.take_changes(cursor, tenant, 0, self._transactions.now())
-        rows = [{TENANT: tenant, "memory": cut.memory_id, "upto": cut.version} for cut in cuts]
+        kept = self._cut_memories(cursor, tenant, [cut.memory_id for cut in cuts if cut.with_memory], deleted_before)
+        rows = [
+            # A tombstone that stays keeps the record of its deletion, by which the next run finds it.
+            {TENANT: tenant, "memory": cut.memory_id, "upto": cut.version - (cut.memory_id in kept)}
+            for cut in cuts
+        ]
         cursor.executemany(self._statements.cut_records, rows)
         removed: int = cursor.rowcount
-        gone = [cut.memory_id for cut in cuts if cut.with_memory]
-        if gone and deleted_before is not None:
-            values = {"ids": self._engine.texts(gone), "deleted_before": to_microseconds(deleted_before)}
-            cursor.execute(self._statements.cut_memories, {TENANT: tenant, **values})
         self._mark.set(cursor, tenant, max(cut.change for cut in cuts))
         return removed
+
+    def _cut_memories(
+        self, cursor: DriverCursor, tenant: str, gone: Sequence[str], deleted_before: datetime | None
+    ) -> set[str]:
+        """Removes tombstones; gives those that have to stay, such as a session's of which there are entries."""
+        if not gone or deleted_before is None:
+            return set()
+        ids = {TENANT: tenant, "ids": self._engine.texts(gone)}
+        # Twice, since entries may go with their session.
+        for _ in range(2):
+            cursor.execute(self._statements.cut_memories, {**ids, "deleted_before": to_microseconds(deleted_before)})
+        cursor.execute(self._statements.tombstones.text, {**self._statements.tombstones.fixed, **ids})
+        return {row[0] for row in cursor.fetchall()}
 
     async def _rows(self, caller: Caller | None, statement: VisibleStatement, values: Mapping[str, Any]) -> Rows:
         parameters = {**(caller_parameters(caller) if caller is not None else {}), **values}

@@ -61,6 +61,8 @@ class AgingStatements:
             )
             .compile(dialect=engine.dialect)
         )
+        entry = MEMORY.alias("entry")
+        held = select(entry.c.id).where(entry.c.tenant_id == tenant, entry.c.session_id == MEMORY.c.id)
         self.cut_memories = str(
             MEMORY.delete()
             .where(
@@ -68,9 +70,12 @@ class AgingStatements:
                 engine.among(MEMORY.c.id, "ids"),
                 MEMORY.c.deleted,
                 MEMORY.c.updated_at < bindparam("deleted_before", type_=BigInteger),
+                not_(exists(held.correlate(MEMORY))),
             )
             .compile(dialect=engine.dialect)
         )
+        """None that is the session of what is stored still."""
+        self.tombstones = self._compiled(select(MEMORY.c.id).where(engine.among(MEMORY.c.id, "ids"), MEMORY.c.deleted))
 
     def _last_of_count(self, working: bool) -> VisibleStatement:
         """The memory that ``:skipped`` others of its type have changed after."""
