@@ -19,6 +19,7 @@ from mnesis.domain.limits import Limits
 from mnesis.domain.memory import Memory
 from mnesis.domain.memory_types import MemoryType
 from mnesis.storage.aging import AgingHistory
+from mnesis.storage.containers import Containers
 from mnesis.storage.database import SQLITE_PREFIX, Store, engine_for, new_id
 from mnesis.storage.engines import Engine
 from mnesis.storage.lanes import Lane, QueueBounds
@@ -58,7 +59,8 @@ async def opened(
     engine = cast(Engine, watched)
     transactions = Transactions(engine, limits, new_id, clock)
     writers = [Lane(engine, transactions, bounds or QueueBounds(), f"lane-{n}") for n in range(lanes)]
-    store = Store(writers, Removing(engine, transactions))
+    removing = Removing(engine, transactions)
+    store = Store(writers, removing, Containers(engine, transactions, removing))
     reader = Reader(engine, threads=2)
     memories = Memories(store=store, reader=reader, limits=limits)
     aging = AgingHistory(engine, transactions, store.run)

@@ -31,6 +31,10 @@ class Loaders:
             found = await memories.containers(caller, ids)
             return [found.get(each) for each in ids]
 
+        async def container_count(ids: list[str]) -> list[int]:
+            found = await memories.count_memories_of(caller, ids)
+            return [found[each] for each in ids]
+
         async def record_by_id(ids: list[RecordId]) -> list[HistoryRecord | None]:
             found = await memories.records(caller, ids)
             return [found.get(each) for each in ids]
@@ -51,6 +55,7 @@ class Loaders:
 
         self.memories: DataLoader[str, Memory | None] = DataLoader(by_id)
         self.containers: DataLoader[str, Container | None] = DataLoader(container_by_id)
+        self.container_counts: DataLoader[str, int] = DataLoader(container_count)
         self.records: DataLoader[RecordId, HistoryRecord | None] = DataLoader(record_by_id)
         self.entry_counts: DataLoader[str, int] = DataLoader(entry_count)
         self.history_counts: DataLoader[str, int] = DataLoader(history_count)
@@ -61,6 +66,7 @@ class Loaders:
         """To be called after a write: the next mutation of the document, and its payload, see what it did."""
         self.memories.clear_all()
         self.containers.clear_all()
+        self.container_counts.clear_all()
         self.records.clear_all()
         self.entry_counts.clear_all()
         self.history_counts.clear_all()

@@ -14,6 +14,7 @@ from mnesis.domain.refusals import Forbidden, Refused
 from mnesis.domain.searching import SearchMode
 from mnesis.domain.time_travel import NotKept
 from mnesis.graph.arguments import After, Before, First, Last, TypeOfMemory, given
+from mnesis.graph.containers import MemoryContainerConnection, listed_containers, live_container
 from mnesis.graph.context import Info
 from mnesis.graph.directives import SEMANTIC_NON_NULL
 from mnesis.graph.faults import VERSION_NOT_KEPT, refused_argument
@@ -53,8 +54,7 @@ class Query:
         found = await loaded(info.context.loaders, id)
         if found is not None:
             return found
-        container = await info.context.loaders.containers.load(id)
-        return MemoryContainer.of(container) if container is not None else None
+        return await live_container(info.context, id)
 
     @resolved(
         "The memory that has an id, as it is or, with `version` or `at`, as it was; null where there is or was none, or"
@@ -159,8 +159,20 @@ class Query:
         info: Info,
         id: Annotated[strawberry.ID, strawberry.argument(description="The container's id.")] = DEFAULT,
     ) -> MemoryContainer | None:
-        found = await info.context.loaders.containers.load(id)
-        return MemoryContainer.of(found) if found is not None else None
+        return await live_container(info.context, id)
+
+    @resolved("All containers by id, `default` among them; 20 of them by default.", directives=[SEMANTIC_NON_NULL])
+    async def memory_containers(
+        self,
+        info: Info,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> MemoryContainerConnection | None:
+        return await listed_containers(
+            info.context, first=given(first), after=given(after), last=given(last), before=given(before)
+        )
 
     @resolved("Who asks, as the credentials say.", directives=[SEMANTIC_NON_NULL])
     def viewer(self, info: Info) -> Viewer | None:

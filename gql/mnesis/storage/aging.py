@@ -25,8 +25,8 @@ from mnesis.usecases.retention_ports import Aged, Aging, Policy, RecordCut
 LOCK = 0x6D6E65736973_72
 """The key of the advisory lock: "mnesisr" in ASCII."""
 
-RunInLane = Callable[[str, Callable[[DriverCursor], int]], Awaitable[int]]
-"""Runs a job of a tenant in a transaction of its own; see `Lane.run`."""
+RunInLane = Callable[[Caller, Callable[[DriverCursor], int]], Awaitable[int]]
+"""Runs a job of the caller's tenant in a transaction of its own; see `Lane.run`."""
 
 _BEFORE_ALL = -(2**62)
 
@@ -115,7 +115,7 @@ class AgingHistory:
 
     async def cut(self, caller: Caller, cuts: Collection[RecordCut], *, deleted_before: datetime | None) -> int:
         given = tuple(cuts)
-        return await self._run(caller.tenant, lambda cursor: self._cut(cursor, caller.tenant, given, deleted_before))
+        return await self._run(caller, lambda cursor: self._cut(cursor, caller.tenant, given, deleted_before))
 
     def close(self) -> None:
         """Interrupts what is being asked, for which nobody waits any more. Blocks."""

@@ -167,8 +167,9 @@ def header_line(*, whole_tenant: bool) -> bytes:
 
 def container_line(row: Row) -> bytes:
     """A row of the container's columns without the tenant."""
+    # SQLAlchemy's own kind of text is no key to orjson.
     stored = {
-        column.name: _shown(column.type, column.name, value)
+        str(column.name): _shown(column.type, column.name, value)
         for column, value in zip(CONTAINER_COLUMNS, row, strict=True)
         if value is not None
     }

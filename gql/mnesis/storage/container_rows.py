@@ -14,16 +14,13 @@ from mnesis.storage.tables import ContainerRow
 
 CONTAINER_COLUMNS = tuple(column.name for column in ContainerRow.__table__.columns)  # type: ignore[attr-defined]  # SQLModel does not declare it
 
-_PLACES = {name: place for place, name in enumerate(CONTAINER_COLUMNS)}
-_DELETED = _PLACES["deleted"]
-
 
 def default_container(now: datetime | None) -> Container:
     """What every tenant begins with; without a time, as it is seen before the tenant was written to."""
     return Container(id=DEFAULT_CONTAINER, name=DEFAULT_CONTAINER, version=1, created_at=now, updated_at=now)
 
 
-def container_row(tenant: str, container: Container, *, deleted: bool = False) -> list[Any]:
+def container_row(tenant: str, container: Container) -> list[Any]:
     """The columns of a container; its times must be known."""
     assert container.created_at is not None
     assert container.updated_at is not None
@@ -37,13 +34,13 @@ def container_row(tenant: str, container: Container, *, deleted: bool = False) -
         "retention": retention_text(container.retention),
         "version": container.version,
         "updated_at": to_microseconds(container.updated_at),
-        "deleted": deleted,
+        "deleted": container.deleted,
     }
     return [columns[name] for name in CONTAINER_COLUMNS]
 
 
 def container_from(row: Row) -> Container:
-    """The container that a row of `CONTAINER_COLUMNS` holds; see also `is_tombstone`."""
+    """The container that a row of `CONTAINER_COLUMNS` holds."""
     stored = dict(zip(CONTAINER_COLUMNS, row, strict=True))
     return Container(
         id=stored["id"],
@@ -54,12 +51,8 @@ def container_from(row: Row) -> Container:
         version=stored["version"],
         created_at=from_microseconds(stored["created_at"]),
         updated_at=from_microseconds(stored["updated_at"]),
+        deleted=bool(stored["deleted"]),
     )
-
-
-def is_tombstone(row: Row) -> bool:
-    """Whether the row of `CONTAINER_COLUMNS` is what is left of a deleted container."""
-    return bool(row[_DELETED])
 
 
 def retention_text(retention: Retention) -> str | None:

@@ -11,6 +11,7 @@ from mnesis.domain.caller import Caller
 from mnesis.domain.commands import Batch, BatchOutcome
 from mnesis.domain.limits import Limits
 from mnesis.storage.aging import AgingHistory
+from mnesis.storage.containers import Containers
 from mnesis.storage.engines import DriverCursor, Engine
 from mnesis.storage.feed import Feed
 from mnesis.storage.lanes import Lane, QueueBounds
@@ -21,7 +22,7 @@ from mnesis.storage.sqlite_engine import SqliteEngine
 from mnesis.storage.transaction import Transactions
 from mnesis.storage.wakeups import NoWakeups, PostgresWakeups
 from mnesis.usecases import ports
-from mnesis.usecases.ports import ChangeFeed, MemoryReader, Removal, RemovalStep
+from mnesis.usecases.ports import ChangeFeed, ContainerOutcome, ContainerWrite, MemoryReader, Removal, RemovalStep
 from mnesis.usecases.retention_ports import AgingStore
 
 SQLITE_PREFIX = "sqlite:///"
@@ -35,12 +36,13 @@ class UnknownDatabase(ValueError):
 class Store:
     """Writes through the lanes, what belongs to one tenant always through the same one."""
 
-    def __init__(self, lanes: list[Lane], removing: Removing) -> None:
+    def __init__(self, lanes: list[Lane], removing: Removing, containers: Containers) -> None:
         self._lanes = lanes
         self._removing = removing
+        self._containers = containers
 
     async def apply(self, caller: Caller, batch: Batch) -> BatchOutcome:
-        return await self._lane(caller.tenant).apply(caller.tenant, batch)
+        return await self._lane(caller).apply(caller.tenant, batch)
 
     async def remove(
         self,
@@ -51,16 +53,19 @@ class Store:
         found: str | None = None,
         last: bool = False,
     ) -> RemovalStep:
-        return await self._lane(caller.tenant).run(
+        return await self._lane(caller).run(
             caller.tenant, lambda cursor: self._removing.step(cursor, caller, removal, ids, found=found, last=last)
         )
 
-    async def run(self, tenant: str, job: Callable[[DriverCursor], int]) -> int:
-        """See `Lane.run`."""
-        return await self._lane(tenant).run(tenant, job)
+    async def write_container(self, caller: Caller, write: ContainerWrite) -> ContainerOutcome:
+        return await self._lane(caller).run(caller.tenant, lambda cursor: self._containers.write(cursor, caller, write))
 
-    def _lane(self, tenant: str) -> Lane:
-        return self._lanes[crc32(tenant.encode()) % len(self._lanes)]
+    async def run(self, caller: Caller, job: Callable[[DriverCursor], int]) -> int:
+        """See `Lane.run`."""
+        return await self._lane(caller).run(caller.tenant, job)
+
+    def _lane(self, caller: Caller) -> Lane:
+        return self._lanes[crc32(caller.tenant.encode()) % len(self._lanes)]
 
     def close(self) -> None:
         """Finishes what was accepted. Blocks."""
@@ -75,13 +80,15 @@ class Database:
         transactions = Transactions(engine, limits, new_id)
         bounds = QueueBounds()
         wakeups = PostgresWakeups(engine) if isinstance(engine, PostgresEngine) else NoWakeups()
+        removing = Removing(engine, transactions)
         self._feed = Feed(engine, wakeups, most_queued=limits.queued_changes)
         self._store = Store(
             [
                 Lane(engine, transactions, bounds, f"mnesis-writer-{number}", self._feed.committed)
                 for number in range(engine.most_writer_lanes)
             ],
-            Removing(engine, transactions),
+            removing,
+            Containers(engine, transactions, removing),
         )
         self._reader = Reader(engine, threads=reader_threads)
         self._aging = AgingHistory(engine, transactions, self._store.run)

@@ -129,6 +129,28 @@ class Reader:
             found[DEFAULT_CONTAINER] = default_container(None)
         return found
 
+    async def list_containers(self, caller: Caller, page: PageRequest) -> Page[Container]:
+        bound, ascending = _direction(page, ascending=True)
+        place = page.before if page.backward else page.after
+        values: dict[str, Any] = {"size": page.size + 1}
+        if place is not None:
+            values["place"] = place.id
+        rows = await self._rows(caller, self._statements.list_containers(bound, ascending), values)
+        found = list(map(container_from, rows))
+        if not found and (place is None or _is_beyond_default(place, page)):
+            # A tenant that was never written to, since the default container comes with everyone else's first row.
+            found = [default_container(None)] if not await self._count_containers(caller) else []
+        return _page(found, _container_cursor, page)
+
+    async def count_containers(self, caller: Caller) -> int:
+        return await self._count_containers(caller) or 1
+
+    async def _count_containers(self, caller: Caller) -> int:
+        return _count(await self._rows(caller, self._statements.count_containers, {}))
+
+    async def count_memories_of(self, caller: Caller, container_ids: Collection[str]) -> Mapping[str, int]:
+        return await self._counts(caller, self._statements.count_memories_of, container_ids)
+
     async def list_memories(self, caller: Caller, query: MemoryQuery, page: PageRequest) -> Page[Memory]:
         wanted = sought(query, self._engine)
         bound, ascending = _direction(page, ascending=query.order.ascending)
@@ -337,6 +359,14 @@ def _update_cursor(memory: Memory) -> Cursor:
 
 
 _MEMORY_CURSORS = {"created_at": _memory_cursor, "updated_at": _update_cursor}
+
+
+def _container_cursor(container: Container) -> Cursor:
+    return Cursor(value=0, id=container.id)
+
+
+def _is_beyond_default(place: Cursor, page: PageRequest) -> bool:
+    return place.id > DEFAULT_CONTAINER if page.backward else place.id < DEFAULT_CONTAINER
 
 
 def _record_cursor(record: HistoryRecord) -> Cursor:

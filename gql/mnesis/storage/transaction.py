@@ -57,6 +57,10 @@ class Transactions:
         self._statements = WriteStatements(engine)
         self._search = SearchWriteStatements(engine)
 
+    def new_id(self) -> str:
+        """A fresh id for what a transaction makes."""
+        return self._new_id()
+
     def now(self) -> datetime:
         """The time by the clock of these transactions."""
         return self._clock()
@@ -120,9 +124,11 @@ class Transactions:
             # The least of all is asked for: merged restorations of several memories are rare.
             values = {"ids": texts(needs.history_from), "least": min(needs.history_from.values())}
             workspace.keep_history(map(record_from, rows(statements.history_from, values)))
-        if needs.containers:
-            found = rows(statements.containers, {"ids": texts(needs.containers)})
-            workspace.containers.update(row[0] for row in found)
+        # What is brought back may lie in a container that is gone.
+        containers = needs.containers | {stored[each].container_id for each in needs.history_from if each in stored}
+        if containers:
+            found = rows(statements.containers, {"ids": texts(containers)})
+            workspace.keep_containers((container_id, bool(deleted)) for container_id, deleted in found)
         keys = {(batch.actor, batch.idempotency.key) for batch in batches if batch.idempotency is not None}
         if keys:
             oldest = to_microseconds(now - ANSWERS_KEPT)

@@ -7,11 +7,13 @@ from typing import Generic, Protocol, TypeVar
 
 from mnesis.domain.caller import Caller
 from mnesis.domain.commands import Batch, BatchOutcome, Idempotency
-from mnesis.domain.containers import Container
+from mnesis.domain.containers import Container, ContainerCommand
 from mnesis.domain.filters import MemoryFilter, MemoryOrder, TimeRange
 from mnesis.domain.history import HistoryRecord
 from mnesis.domain.ids import RecordId
 from mnesis.domain.memory import Memory
+from mnesis.domain.memory_types import WriteStatus
+from mnesis.domain.refusals import Refusal
 from mnesis.domain.searching import Passage
 from mnesis.domain.watching import ChangeFilter
 
@@ -20,10 +22,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cursor:
-    """A place in an order: the sort value (microseconds, or a version) and the arrival that breaks ties."""
+    """A place in an order: the sort value (microseconds, or a version) and the arrival that breaks ties.
+
+    In an order by ids it is the ``id``.
+    """
 
     value: int
     tie: int = 0
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,7 +226,48 @@ class MemoryRemover(Protocol):
         ...
 
 
-class Store(MemoryStore, MemoryRemover, Protocol):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerWrite:
+    """A container to make, change or delete, and on whose behalf; the reason is that of memories that go with it."""
+
+    command: ContainerCommand
+    actor: str
+    reason: str | None = None
+    idempotency: Idempotency | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerOutcome:
+    """What became of a container: CREATED, UPDATED, UNCHANGED, DELETED or, with ``refusals``, FAILED.
+
+    ``container`` is as it is stored; it is None in an answer repeated for an idempotency key, where ``id`` leads to
+    it. ``removed`` is what a deletion took along, in all its transactions under its idempotency key where it has one.
+    ``remaining`` is how many memories have to go first, and how a deletion says that it has not happened yet.
+    """
+
+    status: WriteStatus
+    id: str | None = None
+    version: int | None = None
+    container: Container | None = None
+    removed: RemovalCounts = NOTHING
+    remaining: int = 0
+    refusals: tuple[Refusal, ...] = ()
+    replayed: bool = False
+
+
+class ContainerStore(Protocol):
+    """Makes, changes and deletes containers, each in one transaction."""
+
+    async def write_container(self, caller: Caller, write: ContainerWrite) -> ContainerOutcome:
+        """Does so in the caller's tenant and answers after the commit.
+
+        A deletion takes along what few memories one transaction can hold; where there are more, it does nothing and
+        tells how many remain. Raises `Overloaded` before anything was done, `StoreFault` when the database failed.
+        """
+        ...
+
+
+class Store(MemoryStore, MemoryRemover, ContainerStore, Protocol):
     """Everything that writes."""
 
 
@@ -242,7 +289,19 @@ class MemoryReader(Protocol):
         ...
 
     async def containers(self, caller: Caller, ids: Collection[str]) -> Mapping[str, Container]:
-        """The containers among these ids; the default one is always there."""
+        """The containers among these ids, tombstones too; the default one is always there."""
+        ...
+
+    async def list_containers(self, caller: Caller, page: PageRequest) -> Page[Container]:
+        """A page of the containers by id; the default one is always among them."""
+        ...
+
+    async def count_containers(self, caller: Caller) -> int:
+        """How many containers there are."""
+        ...
+
+    async def count_memories_of(self, caller: Caller, container_ids: Collection[str]) -> Mapping[str, int]:
+        """How many memories each of these containers holds."""
         ...
 
     async def list_memories(self, caller: Caller, query: MemoryQuery, page: PageRequest) -> Page[Memory]:

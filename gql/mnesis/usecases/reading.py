@@ -54,9 +54,24 @@ class ReadableMemories:
         return await self._reader.records(caller, ids)
 
     async def containers(self, caller: Caller, ids: Collection[str]) -> Mapping[str, Container]:
-        """The containers among these ids."""
+        """The containers among these ids, and what is left of deleted ones."""
         _check(caller)
         return await self._reader.containers(caller, {_readable(each) for each in ids})
+
+    async def list_containers(self, caller: Caller, page: PageRequest) -> Page[Container]:
+        """A page of the containers by id."""
+        _check(caller)
+        return await self._reader.list_containers(caller, page)
+
+    async def count_containers(self, caller: Caller) -> int:
+        """How many containers there are."""
+        _check(caller)
+        return await self._reader.count_containers(caller)
+
+    async def count_memories_of(self, caller: Caller, container_ids: Collection[str]) -> Mapping[str, int]:
+        """How many memories each of these containers holds."""
+        _check(caller)
+        return await self._reader.count_memories_of(caller, container_ids)
 
     async def list_memories(self, caller: Caller, query: MemoryQuery, page: PageRequest) -> Page[Memory]:
         """A page of memories in the query's order. Raises `Refused` for a filter that cannot be meant, too."""
