@@ -1,6 +1,7 @@
 """What retention asks of the database, on a connection of its own: a run holds up no request."""
 
 import asyncio
+import logging
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -21,6 +22,8 @@ from mnesis.storage.transaction import Transactions
 from mnesis.storage.visibility import TENANT, VisibleStatement, caller_parameters
 from mnesis.usecases.ports import Cursor, StoreFault
 from mnesis.usecases.retention_ports import Aged, Aging, Policy, RecordCut
+
+log = logging.getLogger("mnesis.storage")
 
 LOCK = 0x6D6E65736973_72
 """The key of the advisory lock: "mnesisr" in ASCII."""
@@ -181,8 +184,14 @@ class _Held:
     def leave(self) -> None:
         with self._guard:
             self._over = True
-            if self._connection is not None:
-                self._connection.close()
+            if self._connection is None:
+                return
+            try:
+                # The server would notice that the connection is gone only a moment later.
+                self._connection.execute("SELECT pg_advisory_unlock_all()")
+            except Exception as fault:
+                log.warning("The lock of retention ends with its connection: %s", fault)
+            self._connection.close()
 
 
 def _policy(row: Sequence[Any]) -> Policy:
