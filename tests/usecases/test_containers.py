@@ -1,6 +1,9 @@
 """What the use cases judge before and around the store: scopes, faults, and a dry run that writes nothing."""
 
+import asyncio
+from collections.abc import Collection
 from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 
@@ -8,11 +11,11 @@ from mnesis.domain.caller import Caller, Scope
 from mnesis.domain.commands import Changes, Create
 from mnesis.domain.containers import ContainerDeletion, ContainerSettings, ContainerUpdate, NewContainer
 from mnesis.domain.memory_types import MemoryType, WriteStatus
-from mnesis.domain.refusals import ContainerNotEmpty, Forbidden, IdempotencyConflict, InvalidInput, NotFound, Refused
+from mnesis.domain.refusals import ContainerNotEmpty, Forbidden, IdempotencyConflict, InvalidInput, NotFound
 from mnesis.storage import containers
 from mnesis.usecases import containers as use_cases
 from mnesis.usecases.memories import Memories
-from mnesis.usecases.ports import PageRequest, RemovalCounts
+from mnesis.usecases.ports import Removal, RemovalCounts, RemovalStep, Store
 from mnesis.usecases.requests import CreateContainer, CreateMemories, DeleteContainer, UpdateContainer
 
 pytestmark = pytest.mark.anyio
@@ -40,16 +43,8 @@ async def test_only_an_administrator_changes_containers(memories: Memories) -> N
         assert (await memories.delete_container(caller, DeleteContainer(container=GONE))).refusals == forbidden
 
 
-async def test_only_a_reader_sees_containers(memories: Memories) -> None:
-    assert await memories.count_containers(WRITER) == 1
+async def test_of_what_can_be_no_container_there_are_no_memories(memories: Memories) -> None:
     assert await memories.count_memories_of(WRITER, ["default", "a\0"]) == {"default": 0, "a\0": 0}
-    for refused in (
-        memories.count_containers(NOBODY),
-        memories.count_memories_of(NOBODY, ["default"]),
-        memories.list_containers(NOBODY, PageRequest(size=1)),
-    ):
-        with pytest.raises(Refused):
-            await refused
 
 
 async def test_everything_wrong_is_told_at_once(memories: Memories) -> None:
@@ -93,3 +88,38 @@ async def test_a_key_of_another_request_is_told(memories: Memories) -> None:
         await memories.delete_container(ADA, DeleteContainer(container=GONE, idempotency_key="k")),
     ):
         assert refused.refusals == (IdempotencyConflict(path=("idempotency_key",)),)
+
+
+class Slow:
+    """A store that removes nothing before it is told to go on."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.waits = asyncio.Event()
+        self.goes_on = asyncio.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def remove(self, caller: Caller, removal: Removal, ids: Collection[str], **more: Any) -> RemovalStep:
+        self.waits.set()
+        await self.goes_on.wait()
+        return await self._store.remove(caller, removal, ids, **more)
+
+
+async def test_a_deletion_that_another_with_its_key_overtook_answers_as_that_one(
+    memories: Memories, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(containers, "TAKEN_ALONG", 1)
+    await memories.create_container(ADA, CreateContainer(container=NEW))
+    await fill(memories, 3)
+    store = Slow(memories._store)
+    slow = Memories(store=cast(Store, store), reader=memories._reader, limits=memories.limits)
+    request = DeleteContainer(container=GONE, idempotency_key="k")
+    late = asyncio.ensure_future(slow.delete_container(ADA, request))
+    await store.waits.wait()
+    first = await memories.delete_container(ADA, request)
+    store.goes_on.set()
+    again = await late
+    assert (first.version, first.removed, first.replayed) == (2, RemovalCounts(long_term=3), False)
+    assert (again.version, again.removed, again.replayed) == (2, RemovalCounts(long_term=3), True)

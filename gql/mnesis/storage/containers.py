@@ -109,13 +109,11 @@ class _Writing:
         return outcome
 
     def _decided(self, write: ContainerWrite, before: RemovalCounts) -> ContainerOutcome:
-        match write.command:
-            case NewContainer():
-                return self._created(write.command)
-            case ContainerUpdate():
-                return self._updated(write.command)
-            case ContainerDeletion():
-                return self._deleted(write, write.command, before)
+        if isinstance(write.command, NewContainer):
+            return self._created(write.command)
+        if isinstance(write.command, ContainerUpdate):
+            return self._updated(write.command)
+        return self._deleted(write, write.command, before)
 
     def _created(self, command: NewContainer) -> ContainerOutcome:
         fresh_id = self._transactions.new_id()

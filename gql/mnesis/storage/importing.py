@@ -472,6 +472,7 @@ class _Writing:
             self.flush()
 
     def flush(self) -> None:
+        self._refuse_containers()
         self._hand_over(self._statements.new_records, self._records)
         self._hand_over(self._statements.new_memories, [memory_row(self._tenant, each) for each in self._memories])
         # An import that is undone takes these along: they hang on their memories.
@@ -480,6 +481,16 @@ class _Writing:
         self._records.clear()
         self._memories.clear()
         self._weight = 0
+
+    def _refuse_containers(self) -> None:
+        """Refuses ids that containers have got since the archive was checked; no constraint of the tables does."""
+        if not self._memories:
+            return
+        statement = self._statements.containers
+        ids = self._engine.texts([memory.id for memory in self._memories])
+        self.cursor.execute(statement.text, {**statement.fixed, TENANT: self._tenant, "ids": ids})
+        for (container_id,) in self.cursor.fetchall():
+            raise CannotImport(f"A container of the tenant {self._tenant} has got the id {container_id} meanwhile.")
 
     def _hand_over(self, statement: WriteStatement, rows: list[list[Any]]) -> None:
         if rows:
