@@ -14,6 +14,8 @@ from mnesis.domain.ids import RecordId
 from mnesis.domain.memory import Memory
 from mnesis.domain.memory_types import HistoryAction, MemoryType
 from mnesis.domain.time_travel import NotKept
+from mnesis.storage.aging import _Held
+from mnesis.storage.database import engine_for
 from mnesis.storage.visibility import VisibleStatement
 from mnesis.usecases import retention as retention_module
 from mnesis.usecases.ports import MemoryQuery, PageRequest, RecordQuery, RemovalCounts, StoreFault
@@ -271,6 +273,22 @@ async def test_the_oldest_records_of_each_memory_are_cut(database_url: str, benc
     assert earlier.memory.values["memory"] == "6"
 
 
+async def test_young_history_is_not_read_for_the_sake_of_old(
+    database_url: str, bench: Bench, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention_module, "RECORDS_READ", 2)
+    [memory] = await made(bench.memories, fact("0"))
+    await update(bench.memories, changed(memory, memory="1"))
+    clock.pass_days(31)
+    for number in range(2, 9):
+        await update(bench.memories, changed(memory, memory=str(number)))
+    ruled(database_url, history=MONTH)
+    bench.watched.sent.clear()
+    assert await run(bench, clock) == {"default": RemovalCounts(records=2)}
+    looks = [each for each in bench.watched.sent if "JOIN memory" in each.text]
+    assert len(looks) == 2
+
+
 async def test_what_was_deleted_long_ago_goes_for_good(database_url: str, bench: Bench, clock: Clock) -> None:
     await bench.memories.update_context_memory(ANN, context("s", "1", "2"))
     [kept, dropped] = await made(bench.memories, fact("secret kept"), fact("secret dropped"))
@@ -425,6 +443,28 @@ async def test_only_one_process_runs_at_a_time_on_postgresql(database_url: str, 
             assert second is is_sqlite(database_url)
         async with other.aging.alone() as again:
             assert again
+
+
+async def test_a_lock_whose_connection_is_lost_ends_with_it(
+    postgresql_url: str, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with opened(postgresql_url, clock=clock) as bench:
+        async with bench.aging.alone() as alone:
+            assert alone
+            with raw(postgresql_url) as other:
+                holder = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted"
+                assert other.execute(f"SELECT pg_terminate_backend(({holder}))").fetchall() == [(True,)]
+            await until(lambda: not rows(postgresql_url, holder))
+        assert "The lock of retention ends with its connection" in caplog.text
+        async with bench.aging.alone() as again:
+            assert again
+
+
+def test_a_lock_that_nobody_waits_for_any_more_is_not_taken(postgresql_url: str) -> None:
+    held = _Held(engine_for(postgresql_url, writer_lanes=1))
+    held.leave()
+    assert not held.take()
+    assert rows(postgresql_url, "SELECT pid FROM pg_locks WHERE locktype = 'advisory'") == []
 
 
 async def test_a_lock_that_cannot_be_asked_for_is_a_fault_of_the_store() -> None:
