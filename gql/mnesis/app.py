@@ -19,9 +19,11 @@ from mnesis.graph.schema import schema, sdl
 from mnesis.graph.trusted_documents import TrustedDocuments, load_trusted_documents
 from mnesis.observing.logs import configure_logs
 from mnesis.observing.set_up import Observation, observation
+from mnesis.schedule import retained
 from mnesis.settings import BadSettings, Settings
 from mnesis.storage.database import Database
 from mnesis.usecases.memories import Memories
+from mnesis.usecases.retention import MemoryRetention
 from mnesis.usecases.watching import WatchableMemories
 from mnesis.web.assembly import assemble
 from mnesis.web.authentication import Authenticator, LocalAuthenticator, TokenAuthenticator
@@ -70,13 +72,15 @@ def create_app(settings: Settings, *, database: Callable[[], Database] | None = 
             observer=observed.observer,
             known_name=known_among(settings.metrics_operations),
         )
+        retention = MemoryRetention(service.database.aging, service.database.store, service.database.reader)
         gc.collect()
         # What is loaded by now stays; there is no need to look through it at every collection.
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
         try:
-            with told_of_the_end(service.endpoint.stop):
-                yield
+            async with retained(retention, service.database.aging, every_s=settings.retention_every_s):
+                with told_of_the_end(service.endpoint.stop):
+                    yield
         finally:
             gc.unfreeze()
             await service.database.close()

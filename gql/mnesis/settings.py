@@ -3,6 +3,7 @@
 import difflib
 import ipaddress
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -20,6 +21,8 @@ METRICS_TOKEN_BYTES = 16
 POSTGRESQL_SCHEMES = ("postgresql://", "postgres://")
 _DEFAULTS = Limits()
 _OPERATION_DEFAULTS = OperationLimits()
+_NEVER = ("0", "off")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 AtLeastOne = Annotated[int, Field(ge=1)]
 
@@ -97,6 +100,10 @@ class Settings(BaseSettings):
         default=8,
         ge=1,
         description="Seconds that requests under way have to finish when the server is stopped.",
+    )
+    retention_every: str = Field(
+        default="24h",
+        description="How often the server runs retention, such as `90m`, `24h` or `7d`; `0` for never.",
     )
     log_level: Literal["critical", "error", "warning", "info", "debug"] = Field(
         default="info", description="The least serious messages to log: `critical` to `debug`."
@@ -218,6 +225,13 @@ class Settings(BaseSettings):
             raise ValueError(f"must have at least {METRICS_TOKEN_BYTES} bytes")
         return token
 
+    @field_validator("retention_every")
+    @classmethod
+    def _is_a_duration(cls, text: str) -> str:
+        if text not in _NEVER and duration_s(text) is None:
+            raise ValueError("must be a number followed by s, m, h or d, such as 24h, or 0 for never")
+        return text
+
     @field_validator("auth_jwks")
     @classmethod
     def _cannot_be_forged_on_the_way(cls, source: str | None) -> str | None:
@@ -250,6 +264,11 @@ class Settings(BaseSettings):
     def sqlite_path(self) -> Path:
         """The SQLite database's file; only of use where `is_sqlite`."""
         return Path(self.database_url.removeprefix("sqlite:///"))
+
+    @property
+    def retention_every_s(self) -> int:
+        """Seconds between two runs of retention; 0 for never."""
+        return duration_s(self.retention_every) or 0
 
     @property
     def is_authenticated(self) -> bool:
@@ -302,6 +321,12 @@ class Settings(BaseSettings):
             query_s=self.query_timeout_s,
             mutation_s=self.mutation_timeout_s,
         )
+
+
+def duration_s(text: str) -> int | None:
+    """Seconds of a number followed by s, m, h or d; None where the text is something else."""
+    match = re.fullmatch(r"([1-9]\d{0,8})([smhd])", text)
+    return int(match[1]) * _SECONDS[match[2]] if match is not None else None
 
 
 def is_loopback(host: str) -> bool:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from mnesis.domain.limits import Limits
 from mnesis.graph.endpoint import GraphQLEndpoint
+from mnesis.graph.options import EndpointOptions
 from mnesis.graph.schema import schema
 from mnesis.storage.database import open_database
 from mnesis.usecases.memories import Memories
@@ -193,7 +194,7 @@ def run(sqlite_url: str) -> Callable[[Callable[[Client], Awaitable[None]]], None
         opened = open_database(sqlite_url, limits=Limits(), reader_threads=1, writer_lanes=1)
         try:
             memories = Memories(store=opened.store, reader=opened.reader, limits=Limits())
-            await what(Client(GraphQLEndpoint(memories, suggestions=False)))
+            await what(Client(GraphQLEndpoint(memories, options=EndpointOptions(suggestions=False))))
         finally:
             await opened.close()
 

@@ -13,6 +13,7 @@ from strawberry.types.base import StrawberryMaybe, StrawberryOptional
 from mnesis.domain.limits import Limits, OperationLimits
 from mnesis.graph.cost import Cost, Costs
 from mnesis.graph.endpoint import GraphQLEndpoint
+from mnesis.graph.options import EndpointOptions
 from mnesis.graph.prepare import Documents
 from mnesis.graph.schema import schema
 from mnesis.settings import Settings
@@ -30,7 +31,7 @@ JSON = {"content-type": "application/json"}
 
 
 def limited(memories: Memories, **limits: int) -> Client:
-    return Client(GraphQLEndpoint(memories, operation_limits=OperationLimits(**limits)))
+    return Client(GraphQLEndpoint(memories, options=EndpointOptions(limits=OperationLimits(**limits))))
 
 
 def cost(document: str, **variables: Any) -> int:

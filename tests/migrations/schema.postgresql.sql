@@ -107,6 +107,7 @@ CREATE INDEX history_of_entries ON public.history USING btree (tenant_id, sessio
 CREATE INDEX idempotency_age ON public.idempotency USING btree (created_at);
 CREATE INDEX memory_entries ON public.memory USING btree (tenant_id, session_id, created_at, arrival) WHERE ((NOT deleted) AND (session_id IS NOT NULL));
 CREATE INDEX memory_last_updated ON public.memory USING btree (tenant_id, updated_at, arrival) WHERE (NOT deleted);
+CREATE INDEX memory_last_updated_in_container ON public.memory USING btree (tenant_id, container_id, updated_at, arrival) WHERE (NOT deleted);
 CREATE INDEX memory_newest ON public.memory USING btree (tenant_id, created_at, arrival) WHERE (NOT deleted);
 CREATE INDEX memory_newest_in_container ON public.memory USING btree (tenant_id, container_id, created_at, arrival) WHERE (NOT deleted);
 CREATE INDEX memory_newest_of_type ON public.memory USING btree (tenant_id, memory_type, created_at, arrival) WHERE (NOT deleted);

@@ -83,6 +83,7 @@ CREATE TABLE memory (
 );
 CREATE INDEX memory_entries ON memory (tenant_id, session_id, created_at, arrival) WHERE NOT deleted AND session_id IS NOT NULL;
 CREATE INDEX memory_last_updated ON memory (tenant_id, updated_at, arrival) WHERE NOT deleted;
+CREATE INDEX memory_last_updated_in_container ON memory (tenant_id, container_id, updated_at, arrival) WHERE NOT deleted;
 CREATE INDEX memory_newest ON memory (tenant_id, created_at, arrival) WHERE NOT deleted;
 CREATE INDEX memory_newest_in_container ON memory (tenant_id, container_id, created_at, arrival) WHERE NOT deleted;
 CREATE INDEX memory_newest_of_type ON memory (tenant_id, memory_type, created_at, arrival) WHERE NOT deleted;

@@ -18,6 +18,7 @@ from mnesis.domain.json_values import JsonObject
 from mnesis.domain.limits import Limits
 from mnesis.domain.memory import Memory
 from mnesis.domain.memory_types import MemoryType
+from mnesis.storage.aging import AgingHistory
 from mnesis.storage.containers import Containers
 from mnesis.storage.database import SQLITE_PREFIX, Store, engine_for, new_id
 from mnesis.storage.engines import Engine
@@ -39,6 +40,7 @@ class Bench:
     memories: Memories
     store: Store
     reader: Reader
+    aging: AgingHistory
     watched: "Watched"
 
 
@@ -61,8 +63,10 @@ async def opened(
     store = Store(writers, removing, Containers(engine, transactions, removing))
     reader = Reader(engine, threads=2)
     memories = Memories(store=store, reader=reader, limits=limits)
-    yield Bench(memories=memories, store=store, reader=reader, watched=watched)
+    aging = AgingHistory(engine, transactions, store.run)
+    yield Bench(memories=memories, store=store, reader=reader, aging=aging, watched=watched)
     await asyncio.to_thread(store.close)
+    await asyncio.to_thread(aging.close)
     await asyncio.to_thread(reader.close)
 
 

@@ -1,7 +1,7 @@
 """A database as a whole: its lanes, its reader, and which engine a URL names."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from zlib import crc32
 
@@ -10,8 +10,9 @@ import uuid_utils
 from mnesis.domain.caller import Caller
 from mnesis.domain.commands import Batch, BatchOutcome
 from mnesis.domain.limits import Limits
+from mnesis.storage.aging import AgingHistory
 from mnesis.storage.containers import Containers
-from mnesis.storage.engines import Engine
+from mnesis.storage.engines import DriverCursor, Engine
 from mnesis.storage.feed import Feed
 from mnesis.storage.lanes import Lane, QueueBounds
 from mnesis.storage.postgres_engine import PostgresEngine
@@ -23,6 +24,7 @@ from mnesis.storage.wakeups import NoWakeups, PostgresWakeups
 from mnesis.usecases import ports
 from mnesis.usecases.metering import UNMETERED, Meter
 from mnesis.usecases.ports import ChangeFeed, ContainerOutcome, ContainerWrite, MemoryReader, Removal, RemovalStep
+from mnesis.usecases.retention_ports import AgingStore
 
 SQLITE_PREFIX = "sqlite:///"
 POSTGRESQL_PREFIXES = ("postgresql://", "postgres://")
@@ -59,6 +61,10 @@ class Store:
     async def write_container(self, caller: Caller, write: ContainerWrite) -> ContainerOutcome:
         return await self._lane(caller).run(caller.tenant, lambda cursor: self._containers.write(cursor, caller, write))
 
+    async def run(self, caller: Caller, job: Callable[[DriverCursor], int]) -> int:
+        """See `Lane.run`."""
+        return await self._lane(caller).run(caller.tenant, job)
+
     def _lane(self, caller: Caller) -> Lane:
         return self._lanes[crc32(caller.tenant.encode()) % len(self._lanes)]
 
@@ -85,9 +91,11 @@ class Database:
         removing = Removing(engine, transactions)
         self._store = Store(lanes, removing, Containers(engine, transactions, removing))
         self._reader = Reader(engine, threads=reader_threads, meter=meter)
+        self._aging = AgingHistory(engine, transactions, self._store.run)
         self.store: ports.Store = self._store
         self.reader: MemoryReader = self._reader
         self.feed: ChangeFeed = self._feed
+        self.aging: AgingStore = self._aging
 
     async def check(self) -> None:
         """A cheap round trip; raises `StoreFault` when the database does not answer."""
@@ -98,6 +106,7 @@ class Database:
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(None, self._store.close)
         await self._feed.close()
+        await loop.run_in_executor(None, self._aging.close)
         await loop.run_in_executor(None, self._reader.close)
 
 

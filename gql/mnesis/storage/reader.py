@@ -77,6 +77,14 @@ class Reader:
         self._threads.shutdown(wait=True)
         for connection in self._connections:
             connection.close()
+        self._connections.clear()
+
+    def interrupt(self) -> None:
+        """Has the questions under way fail with `StoreFault`. Blocks until the database was told."""
+        with self._lock:
+            connections = list(self._connections)
+        for connection in connections:
+            self._engine.interrupt(connection)
 
     async def memories(self, caller: Caller, ids: Collection[str]) -> Mapping[str, Memory]:
         rows = await self._rows(caller, self._statements.memories, {"ids": self._engine.texts(ids)}, kind="memories")

@@ -81,6 +81,15 @@ class MemoryRow(SQLModel, table=True):
         ),
         Index("memory_last_updated", "tenant_id", "updated_at", "arrival", postgresql_where=LIVE, sqlite_where=LIVE),
         Index(
+            "memory_last_updated_in_container",
+            "tenant_id",
+            "container_id",
+            "updated_at",
+            "arrival",
+            postgresql_where=LIVE,
+            sqlite_where=LIVE,
+        ),
+        Index(
             "memory_entries",
             "tenant_id",
             "session_id",
