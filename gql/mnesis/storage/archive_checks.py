@@ -23,8 +23,8 @@ from mnesis.storage.archive_lines import (
     End,
     Header,
     Line,
-    parse_line,
 )
+from mnesis.storage.archive_reading import parse_line
 
 LINES_AT_ONCE = 500
 BYTES_AT_ONCE = 4 * MIB
