@@ -11,10 +11,12 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
 from mnesis.databases import open_database_of
+from mnesis.embedders import embedder_of
 from mnesis.graph.endpoint import GraphQLEndpoint
 from mnesis.graph.schema import sdl
 from mnesis.settings import BadSettings, Settings
 from mnesis.storage.database import Database
+from mnesis.usecases.embedding import Embedder, Embedding, Questions
 from mnesis.usecases.memories import Memories
 from mnesis.usecases.watching import WatchableMemories
 from mnesis.web.assembly import assemble
@@ -53,7 +55,13 @@ def create_app(settings: Settings, *, database: Callable[[], Database] | None = 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         service.database = database() if database else open_database_of(settings)
-        memories = Memories(store=service.database.store, reader=service.database.reader, limits=settings.limits())
+        embedder = embedder_of(settings)
+        memories = Memories(
+            store=service.database.store,
+            reader=service.database.reader,
+            limits=settings.limits(),
+            questions=Questions(embedder, timeout_s=settings.embeddings_query_timeout_s),
+        )
         service.endpoint = GraphQLEndpoint(
             memories,
             WatchableMemories(service.database.feed),
@@ -66,8 +74,9 @@ def create_app(settings: Settings, *, database: Callable[[], Database] | None = 
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
         try:
-            with told_of_the_end(service.endpoint.stop):
-                yield
+            async with embedding(embedder, service.database):
+                with told_of_the_end(service.endpoint.stop):
+                    yield
         finally:
             gc.unfreeze()
             await service.database.close()
@@ -84,6 +93,22 @@ def create_app(settings: Settings, *, database: Callable[[], Database] | None = 
         request_bytes=settings.limit_request_bytes,
         lifespan=lifespan,
     )
+
+
+@asynccontextmanager
+async def embedding(embedder: Embedder | None, database: Database) -> AsyncIterator[None]:
+    """Embeds what is written, and what was there before, as long as the block lasts."""
+    if embedder is None:
+        yield
+        return
+    worker = Embedding(embedder, database.embeddings)
+    database.written = worker.wake
+    worker.start()
+    try:
+        yield
+    finally:
+        await worker.stop()
+        await embedder.close()
 
 
 def create_app_from_environment() -> Starlette:

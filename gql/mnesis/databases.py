@@ -55,6 +55,7 @@ def open_database_of(settings: Settings) -> Database:
         limits=settings.limits(),
         reader_threads=settings.reader_threads,
         writer_lanes=settings.writer_lanes,
+        embeds=settings.embeds,
     )
 
 

@@ -12,6 +12,7 @@ from mnesis import __version__
 from mnesis.app import authenticator, configure_logging, create_app
 from mnesis.complaints import Complaint
 from mnesis.databases import prepare_database
+from mnesis.embedders import embedder_of
 from mnesis.settings import PREFIX, Settings
 
 BACKLOG = 2048
@@ -34,6 +35,7 @@ def serve(settings: Settings) -> None:
             "SQLite serves one process: set MNESIS_WORKERS to 1, or MNESIS_DATABASE_URL to a PostgreSQL database."
         )
     authenticator(settings)
+    embedder_of(settings)
     prepare_database(settings)
     with _listen(settings) as listener:
         if settings.workers == 1:

@@ -1,7 +1,7 @@
 """A database as a whole: its lanes, its reader, and which engine a URL names."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from zlib import crc32
 
@@ -10,6 +10,7 @@ import uuid_utils
 from mnesis.domain.caller import Caller
 from mnesis.domain.commands import Batch, BatchOutcome
 from mnesis.domain.limits import Limits
+from mnesis.storage.embeddings import Embeddings
 from mnesis.storage.engines import Engine
 from mnesis.storage.feed import Feed
 from mnesis.storage.lanes import Lane, QueueBounds
@@ -20,6 +21,7 @@ from mnesis.storage.sqlite_engine import SqliteEngine
 from mnesis.storage.transaction import Transactions
 from mnesis.storage.wakeups import NoWakeups, PostgresWakeups
 from mnesis.usecases import ports
+from mnesis.usecases.embedding import EmbeddingStore
 from mnesis.usecases.ports import ChangeFeed, MemoryReader, Removal, RemovalStep
 
 SQLITE_PREFIX = "sqlite:///"
@@ -65,22 +67,28 @@ class Store:
 class Database:
     """An open database. The schema must be there already (see `migrations`)."""
 
-    def __init__(self, engine: Engine, *, limits: Limits, reader_threads: int) -> None:
-        transactions = Transactions(engine, limits, new_id)
+    def __init__(self, engine: Engine, *, limits: Limits, reader_threads: int, embeds: bool = False) -> None:
+        transactions = Transactions(engine, limits, new_id, embeds=embeds)
         bounds = QueueBounds()
         wakeups = PostgresWakeups(engine) if isinstance(engine, PostgresEngine) else NoWakeups()
         self._feed = Feed(engine, wakeups, most_queued=limits.queued_changes)
-        self._store = Store(
-            [
-                Lane(engine, transactions, bounds, f"mnesis-writer-{number}", self._feed.committed)
-                for number in range(engine.most_writer_lanes)
-            ],
-            Removing(engine, transactions),
-        )
+        self.written: Callable[[], None] | None = None
+        """Called after every commit, in the lane's thread; returns at once."""
+        lanes = [
+            Lane(engine, transactions, bounds, f"mnesis-writer-{number}", self._committed)
+            for number in range(engine.most_writer_lanes)
+        ]
+        self._store = Store(lanes, Removing(engine, transactions))
         self._reader = Reader(engine, threads=reader_threads)
+        self.embeddings: EmbeddingStore = Embeddings(engine, lanes[-1], self._reader)
         self.store: ports.Store = self._store
         self.reader: MemoryReader = self._reader
         self.feed: ChangeFeed = self._feed
+
+    def _committed(self, tenant: str) -> None:
+        self._feed.committed(tenant)
+        if self.written is not None:
+            self.written()
 
     async def check(self) -> None:
         """A cheap round trip; raises `StoreFault` when the database does not answer."""
@@ -108,6 +116,12 @@ def engine_for(url: str, *, writer_lanes: int) -> Engine:
     raise UnknownDatabase("A database URL begins with sqlite:/// or postgresql://.")
 
 
-def open_database(url: str, *, limits: Limits, reader_threads: int, writer_lanes: int) -> Database:
-    """Opens a database by its URL; connections are made when they are first needed."""
-    return Database(engine_for(url, writer_lanes=writer_lanes), limits=limits, reader_threads=reader_threads)
+def open_database(
+    url: str, *, limits: Limits, reader_threads: int, writer_lanes: int, embeds: bool = False
+) -> Database:
+    """Opens a database by its URL; connections are made when they are first needed.
+
+    ``embeds`` has what is written marked for embedding.
+    """
+    engine = engine_for(url, writer_lanes=writer_lanes)
+    return Database(engine, limits=limits, reader_threads=reader_threads, embeds=embeds)

@@ -14,6 +14,7 @@ from mnesis.domain.ids import DEFAULT_CONTAINER, RecordId
 from mnesis.domain.memory import Memory
 from mnesis.domain.memory_types import MemoryType
 from mnesis.domain.time_travel import NotKept, as_of
+from mnesis.storage.embedding_statements import EmbeddingReadStatements
 from mnesis.storage.engines import Connection, Engine
 from mnesis.storage.filtering import findable, sought
 from mnesis.storage.instants import from_microseconds, to_microseconds
@@ -54,6 +55,7 @@ class Reader:
         self._statements = ReadStatements(engine)
         self._searcher = Searcher(engine, self._statements.memories)
         self._removals = RemovalStatements(engine)
+        self._embeddings = EmbeddingReadStatements(engine)
         self._local = threading.local()
         self._connections: set[Connection] = set()
         self._lock = threading.Lock()
@@ -165,6 +167,9 @@ class Reader:
 
     async def search_memories(self, caller: Caller, query: MemoryQuery, request: SearchRequest) -> SearchPage:
         return await self._hop(lambda ask: self._searcher.search(ask, caller, query, request))
+
+    async def count_awaiting_embedding(self, caller: Caller) -> int:
+        return _count(await self._rows(caller, self._embeddings.count_due, {}))
 
     async def list_records(self, caller: Caller, query: RecordQuery, page: PageRequest) -> Page[HistoryRecord]:
         conditions, values = self._record_conditions(query)

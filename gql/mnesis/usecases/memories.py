@@ -1,6 +1,7 @@
 """Everything the service does with memories, behind one face."""
 
 from mnesis.domain.limits import Limits
+from mnesis.usecases.embedding import Questions
 from mnesis.usecases.ports import MemoryReader, Store
 from mnesis.usecases.reading import ReadableMemories
 from mnesis.usecases.removing import MemoryRemoval
@@ -12,8 +13,10 @@ class Memories(ReadableMemories, MemoryWriter, MemoryRemoval):
 
     _store: Store
 
-    def __init__(self, *, store: Store, reader: MemoryReader, limits: Limits) -> None:
-        ReadableMemories.__init__(self, reader, limits)
+    def __init__(
+        self, *, store: Store, reader: MemoryReader, limits: Limits, questions: Questions | None = None
+    ) -> None:
+        ReadableMemories.__init__(self, reader, limits, questions)
         MemoryWriter.__init__(self, store, limits)
         MemoryRemoval.__init__(self, store, reader, limits)
         self.limits = limits
