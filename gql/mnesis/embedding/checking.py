@@ -27,7 +27,8 @@ def checked(vectors: Sequence[Any], *, texts: int, dimensions: int | None) -> li
         raise EmbedderUnavailable(f"The model's embeddings have {matrix.shape[1]} dimensions, not {dimensions}.")
     if not np.isfinite(matrix).all():
         raise EmbedderUnavailable("The model's embeddings hold numbers that are not finite.")
-    lengths = np.sqrt((matrix * matrix).sum(axis=1))
+    with np.errstate(over="ignore"):
+        lengths = np.sqrt((matrix * matrix).sum(axis=1))
     if not np.isfinite(lengths).all():
         raise EmbedderUnavailable("The model's embeddings hold numbers that are too large.")
     return [
