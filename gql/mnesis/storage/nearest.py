@@ -71,14 +71,16 @@ class Nearest:
         most: int,
     ) -> list[tuple[float, Candidate]]:
         direction = np.frombuffer(meant.vector, "<f4")
-        best: list[tuple[float, Candidate]] = []
+        best: list[tuple[float, Sequence[Any]]] = []
         for rows in self._chunks(ask, wanted, looked_up, values, most):
             scores = self._matrix(rows, len(direction)) @ direction
-            nearest = np.argsort(-scores, kind="stable")[:size]
-            best += [(float(scores[at]), _candidate(rows[at])) for at in nearest.tolist()]
+            # Only what beats the last of the best can be among them.
+            least = best[-1][0] if len(best) >= size else 0.0
+            nearer = np.flatnonzero(scores > least)
+            best += [(float(scores[at]), rows[at][:4]) for at in nearer.tolist()]
             best.sort(key=lambda each: -each[0])
             del best[size:]
-        return best
+        return [(score, _candidate(row)) for score, row in best]
 
     def _chunks(
         self, ask: Ask, wanted: Sought, looked_up: bool, values: Mapping[str, Any], most: int
