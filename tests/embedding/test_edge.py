@@ -1,19 +1,24 @@
 """Searching by meaning through the edge, and a server that embeds."""
 
+import asyncio
 import os
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
+from mnesis.cli import app
 from mnesis.domain.caller import Scope
 from mnesis.graph.endpoint import GraphQLEndpoint
 from tests.embedding.speaking import EmbeddingServer, Reply
 from tests.embedding.workbench import Mind, minded
 from tests.graph.client import STRANGER, Client
 from tests.server.running import NotStarted, running_server
+from tests.storage.workbench import rows
 
 pytestmark = pytest.mark.anyio
 
@@ -170,8 +175,27 @@ async def test_a_server_embeds_and_goes_on_after_a_restart(database_url: str, se
     assert {headers["authorization"] for headers in server.headers} == {"Bearer sk-1"}
 
 
+async def test_an_import_is_embedded_by_the_server_that_runs(
+    database_url: str, server: EmbeddingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(*arguments: str) -> None:
+        result = CliRunner().invoke(app, [*arguments, "--database", database_url])
+        assert result.exit_code == 0, result.output
+
+    await asyncio.to_thread(run, "demo", "--tenant", "acme")
+    file = str(tmp_path / "acme.jsonl")
+    await asyncio.to_thread(run, "export", "--tenant", "acme", "--output", file)
+    monkeypatch.setenv("MNESIS_EMBEDDINGS_MODEL", "words")
+    monkeypatch.setenv("MNESIS_EMBEDDINGS_URL", server.url)
+    async with minded(database_url, server) as mind:
+        await asyncio.to_thread(run, "import", "--tenant", STRANGER.tenant, file)
+        assert rows(database_url, "SELECT count(*) FROM search WHERE tenant_id = 'other'") == [(17,)]
+        await mind.settled(STRANGER)
+        assert rows(database_url, "SELECT count(*) FROM embedding WHERE tenant_id = 'other'") == [(17,)]
+
+
 def test_a_server_without_the_library_of_its_model_does_not_start(
-    sqlite_url: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+    sqlite_url: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     # Stands before the installed one, and is no library.
     (tmp_path / "sitecustomize.py").write_text(
