@@ -180,10 +180,10 @@ async def test_a_text_that_the_model_refuses_is_given_up(
 ) -> None:
     server.refuses = re.compile("^x")
     async with minded(database_url, server, begins=False) as mind:
-        await made(mind.memories, fact("tea"), fact("xx"), fact("car"))
+        await made(mind.memories, fact("tea"), fact("xx"), fact("x" * 40), fact("car"))
         mind.worker.start()
         await mind.settled()
-        assert rows(database_url, "SELECT count(*) FROM embedding WHERE vector IS NULL") == [(1,)]
+        assert rows(database_url, "SELECT count(*) FROM embedding WHERE vector IS NULL") == [(2,)]
         assert sorted(await mind.found("vehicle infusion")) == ["car", "tea"]
         with pytest.raises(MeaningUnavailable):
             await mind.found("x")

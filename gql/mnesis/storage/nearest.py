@@ -73,7 +73,8 @@ class Nearest:
         direction = np.frombuffer(meant.vector, "<f4")
         best: list[tuple[float, Sequence[Any]]] = []
         for rows in self._chunks(ask, wanted, looked_up, values, most):
-            scores = self._matrix(rows, len(direction)) @ direction
+            # In this thread: those that a product of matrices is handed to would wait for each other on a busy machine.
+            scores = np.einsum("ij,j->i", self._matrix(rows, len(direction)), direction)
             # Only what beats the last of the best can be among them.
             least = best[-1][0] if len(best) >= size else 0.0
             nearer = np.flatnonzero(scores > least)
