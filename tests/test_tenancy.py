@@ -71,6 +71,12 @@ QUERIES = {
 MORE_QUERIES = (
     Way(document='{{ memoryContainer(id: "{container}") {{ id }} }}', not_there=None, scope=READ),
     Way(document='{{ node(id: "{container}") {{ id }} }}', not_there=None, scope=READ),
+    Way(document="{{ viewer {{ awaitingEmbedding }} }}", not_there={"awaitingEmbedding": None}, scope=READ),
+    Way(
+        document='{{ searchMemories(query: "ada", mode: FULL_TEXT) {{ mode nodes {{ id }} }} }}',
+        not_there={"mode": "FULL_TEXT", "nodes": []},
+        scope=READ,
+    ),
     Way(document='{{ node(id: "{fact}@1") {{ id }} }}', not_there=None, scope=READ),
     Way(document='{{ memory(type: LONG_TERM, id: "{fact}", version: 1) {{ id }} }}', not_there=None, scope=READ),
     Way(

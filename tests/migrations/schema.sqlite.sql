@@ -16,6 +16,26 @@ CREATE TABLE "container" (
 	PRIMARY KEY (tenant_id, id),
 	CONSTRAINT container_tenant FOREIGN KEY(tenant_id) REFERENCES tenant (id)
 );
+CREATE TABLE embedding (
+	tenant_id TEXT NOT NULL,
+	memory_id TEXT NOT NULL,
+	model TEXT NOT NULL,
+	dimensions INTEGER NOT NULL,
+	version INTEGER NOT NULL,
+	text_mark BLOB NOT NULL,
+	vector BLOB,
+	PRIMARY KEY (tenant_id, memory_id),
+	CONSTRAINT embedding_search FOREIGN KEY(tenant_id, memory_id) REFERENCES search (tenant_id, memory_id) ON DELETE CASCADE
+);
+CREATE TABLE embedding_due (
+	tenant_id TEXT NOT NULL,
+	memory_id TEXT NOT NULL,
+	version INTEGER NOT NULL,
+	due_at BIGINT NOT NULL,
+	PRIMARY KEY (tenant_id, memory_id),
+	CONSTRAINT embedding_due_search FOREIGN KEY(tenant_id, memory_id) REFERENCES search (tenant_id, memory_id) ON DELETE CASCADE
+);
+CREATE INDEX embedding_due_next ON embedding_due (due_at);
 CREATE TABLE history (
 	tenant_id TEXT NOT NULL,
 	memory_id TEXT NOT NULL,

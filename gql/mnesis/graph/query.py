@@ -40,6 +40,14 @@ class Viewer:
         )
     )
 
+    @resolved(
+        "How many memories of the tenant a search does not yet find by their meaning as it is now, because they are"
+        " new, have changed, or were there before the server had its embedding model. They are found by their words"
+        " meanwhile. Null where the server has no embedding model."
+    )
+    async def awaiting_embedding(self, info: Info) -> int | None:
+        return await info.context.memories.count_awaiting_embedding(info.context.caller)
+
 
 @strawberry.type(description="Everything that can be queried. Needs the scope `memory:read`.")
 class Query:
@@ -120,11 +128,13 @@ class Query:
         )
 
     @resolved(
-        "The memories that answer a question or have words of it, the best first, then the newest. Words are compared"
+        "The memories that answer a question or have words of it, the best first, then the newest; where the server has"
+        " an embedding model, also those that mean something like it (see `SearchMode`). Words are compared"
         " by their stems, without accents and without those that tell nothing; any of them will do, rare ones weigh"
         " more. An entry of a session is also found, less strongly, by what was said just before it, by its role, by"
         " the month and year of its `createdAt` and by its session's summary. 32 KiB of text of each memory are"
-        " searched. What is written is found at once; pages read while memories change may overlap.",
+        " searched. What is written is found by its words at once, and by its meaning once it is embedded (see"
+        " `Viewer.awaitingEmbedding`); pages read while memories change may overlap.",
         directives=[SEMANTIC_NON_NULL],
     )
     async def search_memories(
@@ -134,7 +144,7 @@ class Query:
             str,
             strawberry.argument(
                 description="Words or a question, at most 1,000 characters; there is no query syntax. One without any"
-                " word that tells something finds nothing."
+                " word that tells something finds nothing by words."
             ),
         ],
         filter: Annotated[

@@ -12,6 +12,7 @@ from mnesis.domain.commands import Batch, BatchOutcome
 from mnesis.domain.limits import Limits
 from mnesis.storage.aging import AgingHistory
 from mnesis.storage.containers import Containers
+from mnesis.storage.embeddings import Embeddings
 from mnesis.storage.engines import DriverCursor, Engine
 from mnesis.storage.feed import Feed
 from mnesis.storage.lanes import Lane, QueueBounds
@@ -22,6 +23,7 @@ from mnesis.storage.sqlite_engine import SqliteEngine
 from mnesis.storage.transaction import Transactions
 from mnesis.storage.wakeups import NoWakeups, PostgresWakeups
 from mnesis.usecases import ports
+from mnesis.usecases.embedding import EmbeddingStore
 from mnesis.usecases.metering import UNMETERED, Meter
 from mnesis.usecases.ports import ChangeFeed, ContainerOutcome, ContainerWrite, MemoryReader, Removal, RemovalStep
 from mnesis.usecases.retention_ports import AgingStore
@@ -77,13 +79,17 @@ class Store:
 class Database:
     """An open database. The schema must be there already (see `migrations`)."""
 
-    def __init__(self, engine: Engine, *, limits: Limits, reader_threads: int, meter: Meter = UNMETERED) -> None:
-        transactions = Transactions(engine, limits, new_id)
+    def __init__(
+        self, engine: Engine, *, limits: Limits, reader_threads: int, embeds: bool = False, meter: Meter = UNMETERED
+    ) -> None:
+        transactions = Transactions(engine, limits, new_id, embeds=embeds)
         bounds = QueueBounds()
         wakeups = PostgresWakeups(engine) if isinstance(engine, PostgresEngine) else NoWakeups()
         self._feed = Feed(engine, wakeups, most_queued=limits.queued_changes, meter=meter)
+        self.written: Callable[[], None] | None = None
+        """Called after every commit, in the lane's thread; returns at once."""
         lanes = [
-            Lane(engine, transactions, bounds, f"mnesis-writer-{number}", self._feed.committed, meter)
+            Lane(engine, transactions, bounds, f"mnesis-writer-{number}", self._committed, meter)
             for number in range(engine.most_writer_lanes)
         ]
         meter.lanes(lambda: {lane.name: lane.depth for lane in lanes})
@@ -92,10 +98,16 @@ class Database:
         self._store = Store(lanes, removing, Containers(engine, transactions, removing))
         self._reader = Reader(engine, threads=reader_threads, meter=meter)
         self._aging = AgingHistory(engine, transactions, self._store.run)
+        self.embeddings: EmbeddingStore = Embeddings(engine, lanes[-1], self._reader)
         self.store: ports.Store = self._store
         self.reader: MemoryReader = self._reader
         self.feed: ChangeFeed = self._feed
         self.aging: AgingStore = self._aging
+
+    def _committed(self, tenant: str) -> None:
+        self._feed.committed(tenant)
+        if self.written is not None:
+            self.written()
 
     async def check(self) -> None:
         """A cheap round trip; raises `StoreFault` when the database does not answer."""
@@ -125,8 +137,17 @@ def engine_for(url: str, *, writer_lanes: int) -> Engine:
 
 
 def open_database(
-    url: str, *, limits: Limits, reader_threads: int, writer_lanes: int, meter: Meter = UNMETERED
+    url: str,
+    *,
+    limits: Limits,
+    reader_threads: int,
+    writer_lanes: int,
+    embeds: bool = False,
+    meter: Meter = UNMETERED,
 ) -> Database:
-    """Opens a database by its URL; connections are made when they are first needed."""
+    """Opens a database by its URL; connections are made when they are first needed.
+
+    ``embeds`` has what is written marked for embedding.
+    """
     engine = engine_for(url, writer_lanes=writer_lanes)
-    return Database(engine, limits=limits, reader_threads=reader_threads, meter=meter)
+    return Database(engine, limits=limits, reader_threads=reader_threads, embeds=embeds, meter=meter)

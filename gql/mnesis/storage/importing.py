@@ -37,6 +37,7 @@ from mnesis.storage.archive_lines import (
     new_container,
     stored_container,
 )
+from mnesis.storage.embedding_statements import due_statement
 from mnesis.storage.engines import Connection, DriverCursor, Engine, WriteStatement
 from mnesis.storage.instants import to_microseconds
 from mnesis.storage.rows import memory_row
@@ -98,7 +99,7 @@ class _Note:
 class _Statements:
     """What an import asks and writes."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, embeds: bool) -> None:
         def asked(statement: Select[Any]) -> VisibleStatement:
             return compile_visible(visible(statement), engine.dialect)
 
@@ -111,6 +112,7 @@ class _Statements:
         self.new_memories = engine.write_statement(MEMORY, over=False)
         self.new_records = engine.write_statement(HISTORY, over=False)
         self.put_search = SearchWriteStatements(engine).put
+        self.put_due = due_statement(engine) if embeds else None
         self.put_note = engine.write_statement(IDEMPOTENCY, over=True)
         one = bindparam("one", type_=BigInteger)
         in_container = MEMORY.c.container_id == bindparam("container")
@@ -165,13 +167,16 @@ class _Shifts:
 class Import:
     """One archive on its way into a tenant; ``container_id`` names the container that it becomes."""
 
-    def __init__(self, engine: Engine, limits: Limits, caller: Caller, container_id: str | None) -> None:
+    def __init__(
+        self, engine: Engine, limits: Limits, caller: Caller, container_id: str | None, *, embeds: bool = False
+    ) -> None:
+        """``embeds`` has the memories marked for embedding."""
         self._engine = engine
         self._limits = limits
         self._tenant = caller.tenant
         self._values = caller_parameters(caller)
         self._container_id = container_id
-        self._statements = _Statements(engine)
+        self._statements = _Statements(engine, embeds=embeds)
         self._run = f"{time.time_ns()}"
         self._archive: Archive | None = None
         self._target: str | None = None
@@ -478,6 +483,10 @@ class _Writing:
         # An import that is undone takes these along: they hang on their memories.
         live = [search_row(self._tenant, each) for each in self._memories if not each.deleted]
         self._hand_over(self._statements.put_search, live)
+        if self._statements.put_due is not None:
+            # Behind what is written meanwhile, so that others need not wait for a large import.
+            due = [[self._tenant, each.id, each.version, _now()] for each in self._memories if not each.deleted]
+            self._hand_over(self._statements.put_due, due)
         self._records.clear()
         self._memories.clear()
         self._weight = 0

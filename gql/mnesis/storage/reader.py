@@ -17,6 +17,7 @@ from mnesis.domain.memory import Memory
 from mnesis.domain.memory_types import MemoryType
 from mnesis.domain.time_travel import NotKept, as_of
 from mnesis.storage.container_rows import container_from, default_container
+from mnesis.storage.embedding_statements import EmbeddingReadStatements
 from mnesis.storage.engines import Connection, Engine
 from mnesis.storage.filtering import findable, sought
 from mnesis.storage.instants import to_microseconds
@@ -63,6 +64,7 @@ class Reader:
         self._statements = ReadStatements(engine)
         self._searcher = Searcher(engine, self._statements.memories)
         self._removals = RemovalStatements(engine)
+        self._embeddings = EmbeddingReadStatements(engine)
         self._local = threading.local()
         self._connections: set[Connection] = set()
         self._lock = threading.Lock()
@@ -208,6 +210,9 @@ class Reader:
 
     async def search_memories(self, caller: Caller, query: MemoryQuery, request: SearchRequest) -> SearchPage:
         return await self._hop(lambda ask: self._searcher.search(ask, caller, query, request), kind="search")
+
+    async def count_awaiting_embedding(self, caller: Caller) -> int:
+        return _count(await self._rows(caller, self._embeddings.count_due, {}))
 
     async def list_records(self, caller: Caller, query: RecordQuery, page: PageRequest) -> Page[HistoryRecord]:
         conditions, values = self._record_conditions(query)

@@ -17,6 +17,7 @@ from mnesis.domain.searching import changed_for_search
 from mnesis.domain.workspace import Needs, Workspace
 from mnesis.storage.answers import answer_from, answer_text
 from mnesis.storage.container_rows import container_row, default_container
+from mnesis.storage.embedding_statements import due_statement
 from mnesis.storage.engines import DriverCursor, Engine
 from mnesis.storage.instants import to_microseconds
 from mnesis.storage.rows import memory_from, memory_row, record_from, record_row
@@ -49,13 +50,17 @@ class Transactions:
         limits: Limits,
         new_id: Callable[[], str],
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        *,
+        embeds: bool = False,
     ) -> None:
+        """``embeds`` has memories whose text may have changed marked for embedding."""
         self._engine = engine
         self._limits = limits
         self._new_id = new_id
         self._clock = clock
         self._statements = WriteStatements(engine)
         self._search = SearchWriteStatements(engine)
+        self._put_due = due_statement(engine) if embeds else None
 
     def new_id(self) -> str:
         """A fresh id for what a transaction makes."""
@@ -165,7 +170,7 @@ class Transactions:
         self, cursor: DriverCursor, tenant: str, memories: Iterable[Memory], before: Mapping[str, Memory] | None
     ) -> None:
         """Brings the search index to what was written; most changes leave the words of a memory as they were."""
-        rows, gone = [], []
+        rows, gone, due = [], [], []
         for memory in memories:
             stored = before.get(memory.id) if before is not None else None
             if memory.deleted:
@@ -173,8 +178,11 @@ class Transactions:
                     gone.append(memory.id)
             elif changed_for_search(stored, memory):
                 rows.append(search_row(tenant, memory))
+                due.append([tenant, memory.id, memory.version, 0])
         if rows:
             self._engine.write(cursor, self._search.put, rows)
+            if self._put_due is not None:
+                self._engine.write(cursor, self._put_due, due)
         if gone:
             cursor.execute(self._search.remove, {TENANT: tenant, "ids": self._engine.texts(gone)})
 

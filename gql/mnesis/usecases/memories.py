@@ -2,6 +2,7 @@
 
 from mnesis.domain.limits import Limits
 from mnesis.usecases.containers import MemoryContainers
+from mnesis.usecases.embedding import Questions
 from mnesis.usecases.ports import MemoryReader, Store
 from mnesis.usecases.reading import ReadableMemories
 from mnesis.usecases.writing import MemoryWriter
@@ -12,8 +13,10 @@ class Memories(ReadableMemories, MemoryWriter, MemoryContainers):
 
     _store: Store
 
-    def __init__(self, *, store: Store, reader: MemoryReader, limits: Limits) -> None:
-        ReadableMemories.__init__(self, reader, limits)
+    def __init__(
+        self, *, store: Store, reader: MemoryReader, limits: Limits, questions: Questions | None = None
+    ) -> None:
+        ReadableMemories.__init__(self, reader, limits, questions)
         MemoryWriter.__init__(self, store, limits)
         MemoryContainers.__init__(self, store, store, reader, limits)
         self.limits = limits

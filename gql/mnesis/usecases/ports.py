@@ -14,7 +14,7 @@ from mnesis.domain.ids import RecordId
 from mnesis.domain.memory import Memory
 from mnesis.domain.memory_types import WriteStatus
 from mnesis.domain.refusals import Refusal
-from mnesis.domain.searching import Passage
+from mnesis.domain.searching import Passage, SearchMode
 from mnesis.domain.watching import ChangeFilter
 
 T = TypeVar("T")
@@ -72,13 +72,26 @@ class SearchPlace:
 class SearchRequest:
     """What is searched for among the memories of a query: ``size`` of the best answers after a place.
 
-    At most ``candidates`` memories are ranked. ``stems`` come from `mnesis.domain.searching.query_stems`.
+    At most ``candidates`` memories are ranked. ``stems`` come from `mnesis.domain.searching.query_stems`. ``mode`` is
+    any but AUTO; those by meaning need the query's embedding as ``meant``, which is compared with the embeddings of
+    ``vectors`` memories at most, the newest ones.
     """
 
     stems: tuple[str, ...]
     size: int
     candidates: int
     after: SearchPlace | None = None
+    mode: SearchMode = SearchMode.FULL_TEXT
+    meant: "Meaning | None" = None
+    vectors: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meaning:
+    """A direction in a model's space: float32 numbers, little-endian, of length 1."""
+
+    model: str
+    vector: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,10 +106,11 @@ class Hit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchPage:
-    """The best answers first, and whether more follow."""
+    """The best answers first, by what they were found, and whether more follow."""
 
     hits: tuple[Hit, ...]
     has_next: bool
+    mode: SearchMode = SearchMode.FULL_TEXT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -313,7 +327,11 @@ class MemoryReader(Protocol):
         ...
 
     async def search_memories(self, caller: Caller, query: MemoryQuery, request: SearchRequest) -> SearchPage:
-        """The memories of a query that have words of a request, the best answers first."""
+        """The memories of a query that answer a request, the best answers first."""
+        ...
+
+    async def count_awaiting_embedding(self, caller: Caller) -> int:
+        """How many memories are not found by meaning as they are, because they are new or have changed."""
         ...
 
     async def removable(
