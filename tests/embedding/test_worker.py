@@ -19,7 +19,6 @@ from tests.storage.workbench import (
     changed,
     context,
     fact,
-    is_sqlite,
     made,
     opened,
     raw,
@@ -159,9 +158,7 @@ async def test_a_model_that_fails_is_asked_again_later(sqlite_url: str, server: 
         # After three failures each text is tried by itself, and set aside.
         await until(lambda: {len(request["input"]) for request in server.requests} == {1, 2})
         server.always = None
-        with raw(sqlite_url) as connection:
-            connection.execute("UPDATE embedding_due SET due_at = 0")
-        await mind.settled()
+        await mind.hurried(sqlite_url)
         await until(lambda: rows(sqlite_url, "SELECT count(*) FROM embedding") == [(2,)])
 
 
@@ -298,10 +295,7 @@ async def test_a_database_that_fails_stops_nothing(
         await until(lambda: "Embedding is tried again" in caplog.text)
         with raw(database_url) as connection:
             connection.execute("ALTER TABLE away RENAME TO embedding")
-            connection.execute("UPDATE embedding_due SET due_at = 0")
-        if is_sqlite(database_url):
-            await asyncio.sleep(0.1)
-        await mind.settled()
+        await mind.hurried(database_url)
         assert await mind.found("infusion") == ["tea"]
 
 
@@ -315,10 +309,7 @@ async def test_a_fault_in_the_program_is_logged_and_survived(
         mind.worker.start()
         await until(lambda: "Embedding met a fault in the program." in caplog.text)
         mind.embedder.embed = embed  # type: ignore[method-assign]
-        await asyncio.sleep(0.2)
-        with raw(sqlite_url) as connection:
-            connection.execute("UPDATE embedding_due SET due_at = 0")
-        await mind.settled()
+        await mind.hurried(sqlite_url)
 
 
 async def test_a_store_that_is_closed_is_not_waited_for(sqlite_url: str, server: EmbeddingServer) -> None:

@@ -13,7 +13,7 @@ from mnesis.usecases.embedding import Embedding, Questions
 from mnesis.usecases.memories import Memories
 from mnesis.usecases.ports import MemoryQuery, SearchRequest
 from tests.embedding.speaking import EmbeddingServer
-from tests.storage.workbench import ANN
+from tests.storage.workbench import ANN, raw
 
 
 class Mind:
@@ -40,6 +40,16 @@ class Mind:
             if not await self.awaiting(caller):
                 return
             await asyncio.sleep(0.01)
+        raise AssertionError("Something still awaits embedding.")
+
+    async def hurried(self, url: str) -> None:
+        """The same, without waiting until it is the turn again of what was set aside."""
+        for _ in range(200):
+            with raw(url) as connection:
+                connection.execute("UPDATE embedding_due SET due_at = 0 WHERE due_at > 0")
+            if not await self.awaiting():
+                return
+            await asyncio.sleep(0.05)
         raise AssertionError("Something still awaits embedding.")
 
     async def found(
