@@ -52,12 +52,13 @@ async def opened(
     bounds: QueueBounds | None = None,
     limits: Limits | None = None,
     lanes: int = 1,
+    embeds: bool = False,
 ) -> AsyncIterator[Bench]:
     """A database with its parts within reach, closed at the end."""
     limits = limits or Limits()
     watched = Watched(engine_for(url, writer_lanes=lanes))
     engine = cast(Engine, watched)
-    transactions = Transactions(engine, limits, new_id, clock)
+    transactions = Transactions(engine, limits, new_id, clock, embeds=embeds)
     writers = [Lane(engine, transactions, bounds or QueueBounds(), f"lane-{n}") for n in range(lanes)]
     removing = Removing(engine, transactions)
     store = Store(writers, removing, Containers(engine, transactions, removing))
