@@ -9,13 +9,14 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test lint types imports schema-check pytest schema clean
+.PHONY: help serve test lint types imports schema-check pytest schema playground clean
 
 help:
-	@echo 'make serve   install and start the server on http://127.0.0.1:8000'
-	@echo 'make test    install the development tools and run every check'
-	@echo 'make schema  rewrite schema.graphql from the code'
-	@echo 'make clean   remove what the other commands made'
+	@echo 'make serve       install and start the server on http://127.0.0.1:8000'
+	@echo 'make test        install the development tools and run every check'
+	@echo 'make schema      rewrite schema.graphql from the code'
+	@echo 'make playground  build the page at / anew; needs Node.js 20 or newer'
+	@echo 'make clean       remove what the other commands made'
 
 serve: .venv/.serve
 	exec $(BIN)/mnesis serve
@@ -44,6 +45,10 @@ pytest: .venv/.dev
 
 schema: .venv/.dev
 	$(BIN)/mnesis schema > schema.graphql
+
+# Its build is committed, so that nobody else needs Node.js.
+playground:
+	cd playground && npm ci --no-audit --no-fund && npm run build
 
 clean:
 	rm -rf .venv build dist .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.testclient import TestClient, WebSocketTestSession
 from starlette.websockets import WebSocketDisconnect
 
@@ -19,7 +19,7 @@ from mnesis.app import create_app
 from mnesis.domain.caller import Scope
 from mnesis.graph.schema import schema
 from mnesis.settings import Settings
-from mnesis.web.routes import PUBLIC_ROUTES
+from mnesis.web.routes import PUBLIC_FOLDERS, PUBLIC_ROUTES
 from mnesis.web.tokens import issue_token
 
 SECRET = "a secret of at least thirty-two bytes"
@@ -223,6 +223,9 @@ def test_every_route_asks_a_stranger_for_credentials_unless_it_is_public(house: 
         if isinstance(route, WebSocketRoute):
             assert route.path not in PUBLIC_ROUTES
             assert turned_away(house, route.path)
+            continue
+        if isinstance(route, Mount):
+            assert f"{route.path}/" in PUBLIC_FOLDERS
             continue
         assert isinstance(route, Route)
         for method in (route.methods or set()) - {"HEAD"}:

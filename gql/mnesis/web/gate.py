@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from mnesis.web.answers import error_answer
 from mnesis.web.authentication import Authenticator, Unauthenticated
 from mnesis.web.keys import KeysUnavailable
-from mnesis.web.routes import PUBLIC_ROUTES
+from mnesis.web.routes import is_public
 
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -62,7 +62,7 @@ class Authentication:
         self._authenticator = authenticator
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] not in PUBLIC_ROUTES:
+        if scope["type"] == "http" and not is_public(scope["path"]):
             try:
                 caller = await self._authenticator.authenticate(_authorization(scope))
             except Unauthenticated as refused:

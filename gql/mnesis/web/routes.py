@@ -5,11 +5,11 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
 
 from mnesis.web.answers import json_answer
-from mnesis.web.playground import playground_page
+from mnesis.web.pages import page_routes
 
 PLAYGROUND = "/"
 SCHEMA = "/schema.graphql"
@@ -17,18 +17,21 @@ HEALTH = "/healthz"
 READINESS = "/readyz"
 
 PUBLIC_ROUTES = frozenset({PLAYGROUND, SCHEMA, HEALTH, READINESS})
-"""What anybody may ask for. They tell nothing of any tenant."""
+PUBLIC_FOLDERS = ("/playground/",)
+"""What anybody may ask for, by itself or with everything below it. It tells nothing of any tenant."""
 
 CHECK_TIMEOUT_S = 2
 
 _log = logging.getLogger(__name__)
 
 
-def public_routes(*, schema: str, check: Callable[[], Awaitable[None]], playground: bool) -> list[Route]:
-    """The public routes. ``check`` raises when the server cannot do its work, for want of a database say."""
+def is_public(path: str) -> bool:
+    """Whether anybody may ask for a path."""
+    return path in PUBLIC_ROUTES or path.startswith(PUBLIC_FOLDERS)
 
-    async def show_playground(request: Request) -> Response:
-        return HTMLResponse(playground_page())
+
+def public_routes(*, schema: str, check: Callable[[], Awaitable[None]], playground: bool) -> list[BaseRoute]:
+    """The public routes. ``check`` raises when the server cannot do its work, for want of a database say."""
 
     async def show_schema(request: Request) -> Response:
         return PlainTextResponse(schema, headers={"Cache-Control": "no-cache"})
@@ -46,9 +49,9 @@ def public_routes(*, schema: str, check: Callable[[], Awaitable[None]], playgrou
             return json_answer({"status": "unavailable"}, status=503)
         return json_answer({"status": "ready"})
 
-    routes = [
+    routes: list[BaseRoute] = [
         Route(SCHEMA, show_schema, methods=["GET"]),
         Route(HEALTH, say_alive, methods=["GET"]),
         Route(READINESS, say_ready, methods=["GET"]),
     ]
-    return [Route(PLAYGROUND, show_playground, methods=["GET"]), *routes] if playground else routes
+    return [*page_routes("playground", address=PLAYGROUND), *routes] if playground else routes
