@@ -41,11 +41,15 @@ class Plan:
         "_delegate",
         "_fragments",
         "_most_variants",
-        "_operation",
+        "_ready",
         "_resolving",
         "_switches",
         "_variables",
         "_variants",
+        "delegated",
+        "document",
+        "hide_suggestions",
+        "operation",
     )
 
     def __init__(
@@ -58,14 +62,21 @@ class Plan:
         delegate: Delegate,
         is_known: bool,
     ) -> None:
-        self._operation = operation
+        self.delegated = 0
+        """How many executions have been left to graphql-core."""
+        self.document = document
+        self.operation = operation.node
+        self.hide_suggestions = operation.hide_suggestions
+        self._ready = operation
         self._resolving = resolving
         self._delegate = delegate
         self._fragments = {name: FragmentDetails(each, None) for name, each in operation.fragments.items()}
         self._variables = Variables(
             operation.schema, operation.node, coercers, hide_suggestions=operation.hide_suggestions
         )
-        self._switches = _switches(document)
+        defined = {each.variable.name.value for each in operation.node.variable_definitions or ()}
+        # A document's other operations have variables of their own.
+        self._switches = tuple(name for name in _switches(document) if name in defined)
         self._variants: dict[tuple[Any, ...], Variant | None] = {}
         self._most_variants = MOST_VARIANTS if is_known else 0
 
@@ -76,8 +87,9 @@ class Plan:
             return ExecutionResult(None, coerced)
         variant = self._variant(coerced)
         if variant is None:
+            self.delegated += 1
             return await self._delegate(variables, context, root)
-        run = Run(self._operation, variables, coerced, context, root)
+        run = Run(self._ready, variables, coerced, context, root)
         try:
             data = variant.select(run, root, None)
             if type(data) is CoroutineType:
@@ -97,8 +109,8 @@ class Plan:
         if len(self._variants) >= self._most_variants or not all(type(each) is bool for each in chosen):
             return None
         switches = dict(zip(self._switches, chosen, strict=True))
-        selections = Selections(self._operation, self._fragments, self._resolving, switches)
-        variant = self._variants[chosen] = _variant(self._operation, selections)
+        selections = Selections(self._ready, self._fragments, self._resolving, switches)
+        variant = self._variants[chosen] = _variant(self._ready, selections)
         return variant
 
 
