@@ -55,10 +55,13 @@ class Argument:
 
     @property
     def constant(self) -> Any:
-        """The value, if it is the same for every request and nobody could change it for others; else `MISSING`."""
+        """The value, if it is the same for every request and nobody could change it for others; else `MISSING`.
+
+        `Undefined` where there never is one.
+        """
         if self._node is None:
             default = self._default()
-            return default if is_unchanging(default) else MISSING
+            return default if default is Undefined or is_unchanging(default) else MISSING
         if isinstance(self._node, VariableNode) or not _is_constant(self._node, self._kind):
             return MISSING
         value = coerce_input_literal(self._node, self._kind)
@@ -66,7 +69,7 @@ class Argument:
 
     @property
     def may_be_missing(self) -> bool:
-        """Whether a request may leave the resolver without this argument."""
+        """Whether a request may leave the resolver without this argument, which has no constant value."""
         if self._node is not None and not isinstance(self._node, VariableNode):
             return False
         return not self._required and self._default() is Undefined
@@ -76,11 +79,11 @@ class Argument:
         wrong = f"{source.name(wrong_arguments)}(run, {source.name(site)})"
         missing = source.name(MISSING)
         if self._node is None:
-            source.line(depth, wrong if self._required else f"{to} = {source.name(self._later_default())}()")
+            source.line(depth, wrong if self._required else f"{to} = {self._written_default(source)}")
         elif isinstance(self._node, VariableNode):
             source.line(depth, f"{to} = run.coerced.get({source.name(self._node.name.value)}, {missing})")
             source.line(depth, f"if {to} is {missing}:")
-            source.line(depth + 1, wrong if self._required else f"{to} = {source.name(self._later_default())}()")
+            source.line(depth + 1, wrong if self._required else f"{to} = {self._written_default(source)}")
             if is_non_null_type(self._kind):
                 source.line(depth, f"elif {to} is None:")
                 source.line(depth + 1, wrong)
@@ -92,14 +95,14 @@ class Argument:
     def _default(self) -> Any:
         return Undefined if self._required else coerce_default_value(self._definition)
 
-    def _later_default(self) -> Callable[[], Any]:
-        definition = self._definition
-
-        def default() -> Any:
-            value = coerce_default_value(definition)
-            return MISSING if value is Undefined else value
-
-        return default
+    def _written_default(self, source: Source) -> str:
+        default = self._default()
+        if default is Undefined:
+            return source.name(MISSING)
+        if is_unchanging(default):
+            return source.name(default)
+        # graphql-core gives it to every request, and so may have it changed.
+        return f"{source.name(coerce_default_value)}({source.name(self._definition)})"
 
     def _literal(self, node: ValueNode) -> Callable[[Run], Any]:
         kind = self._kind

@@ -24,7 +24,7 @@ from strawberry.execution import optimized_is_awaitable
 from strawberry.types.cast import TYPE_CAST_ATTRIBUTE
 
 from mnesis.execution import strawberry_types
-from mnesis.execution.lists import Items
+from mnesis.execution.lists import Items, nothing
 from mnesis.execution.running import Path, Run, Site
 
 Complete: TypeAlias = Callable[[Run, Any, Path], Any]
@@ -39,62 +39,51 @@ _MOST_CLASSES = 1_000
 def completer(site: Site, kind: GraphQLOutputType, select: Select) -> Complete:
     """How a value of this type is completed."""
     if is_non_null_type(kind):
-        return _non_null(site, completer(site, kind.of_type, select))
+        message = f"Cannot return null for non-nullable field {site.parent_name}.{site.name}."
+        return _nullable(site, kind.of_type, select, message)
+    return _nullable(site, kind, select, None)
+
+
+def _nullable(site: Site, kind: Any, select: Select, null: str | None) -> Complete:
+    """The same for the type within; ``null`` is what is wrong with null, if that is wrong."""
     if is_list_type(kind):
         item = kind.of_type
-        return Items(site, completer(site, item, select), non_null=is_non_null_type(item)).complete
+        return Items(site, completer(site, item, select), non_null=is_non_null_type(item), null=null).complete
     if is_leaf_type(kind):
-        return _leaf(kind)
+        return _leaf(kind, null)
     if is_abstract_type(kind):
-        return _abstract(site, kind, select)
-    return _object(site, cast(GraphQLObjectType, kind), select)
+        return _abstract(site, kind, select, null)
+    return _object(site, cast(GraphQLObjectType, kind), select, null)
 
 
-def _non_null(site: Site, inner: Complete) -> Complete:
-    message = f"Cannot return null for non-nullable field {site.parent_name}.{site.name}."
-
-    def complete(run: Run, value: Any, path: Path) -> Any:
-        completed = inner(run, value, path)
-        if completed is None:
-            raise TypeError(message)
-        return completed
-
-    return complete
-
-
-def _leaf(kind: GraphQLLeafType) -> Complete:
+def _leaf(kind: GraphQLLeafType, null: str | None) -> Complete:
     def complete(_: Run, value: Any, __: Path) -> Any:
-        if value is None or value is Undefined:
-            return None
-        if isinstance(value, Exception):
-            raise value
+        if value is None or value is Undefined or isinstance(value, Exception):
+            return nothing(value, null)
         return Executor.complete_leaf_value(kind, value)
 
     return complete
 
 
-def _object(site: Site, kind: GraphQLObjectType, select: Select) -> Complete:
+def _object(site: Site, kind: GraphQLObjectType, select: Select, null: str | None) -> Complete:
     selection = select(kind)
-    known: set[type] = set()
-    by_class = strawberry_types.tells_by_class(kind)
     if kind.is_type_of is None:
 
         def complete(run: Run, value: Any, path: Path) -> Any:
-            if value is None or value is Undefined:
-                return None
-            if isinstance(value, Exception):
-                raise value
+            if value is None or value is Undefined or isinstance(value, Exception):
+                return nothing(value, null)
             return selection.execute(run, value, path)
 
         return complete
 
+    known: set[type] = set()
+    by_class = strawberry_types.tells_by_class(kind)
+
     def complete_checked(run: Run, value: Any, path: Path) -> Any:
         if type(value) in known and getattr(value, TYPE_CAST_ATTRIBUTE, None) is None:
             return selection.execute(run, value, path)
-        if value is None or value is Undefined:
-            return None
-        if isinstance(value, Exception):
-            raise value
+        if value is None or value is Undefined or isinstance(value, Exception):
+            return nothing(value, null)
         checked = _checked(run, site, kind, value, path, selection)
         if by_class and getattr(value, TYPE_CAST_ATTRIBUTE, None) is None and len(known) < _MOST_CLASSES:
             known.add(type(value))
@@ -123,7 +112,7 @@ async def _checked_later(
     return await completed if optimized_is_awaitable(completed) else completed
 
 
-def _abstract(site: Site, kind: GraphQLAbstractType, select: Select) -> Complete:
+def _abstract(site: Site, kind: GraphQLAbstractType, select: Select, null: str | None) -> Complete:
     known: dict[type, Any] = {}
     schema = site.operation.schema
     resolve_type = kind.resolve_type or default_type_resolver
@@ -137,10 +126,8 @@ def _abstract(site: Site, kind: GraphQLAbstractType, select: Select) -> Complete
         selection = known.get(type(value))
         if selection is not None and getattr(value, TYPE_CAST_ATTRIBUTE, None) is None:
             return selection.execute(run, value, path)
-        if value is None or value is Undefined:
-            return None
-        if isinstance(value, Exception):
-            raise value
+        if value is None or value is Undefined or isinstance(value, Exception):
+            return nothing(value, null)
         info = run.info(site, _field_path(path))
         name = resolve_type(value, info, kind)
         if optimized_is_awaitable(name):

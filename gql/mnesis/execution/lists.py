@@ -12,22 +12,34 @@ from mnesis.execution.awaiting import PLAIN, filled, is_awaitable, settle
 from mnesis.execution.running import Path, Run, Site, path_list, refuse
 
 
+def nothing(value: Any, null: str | None) -> None:
+    """What is to be done with null or an exception; ``null`` is what is wrong with null, if that is wrong."""
+    if isinstance(value, Exception):
+        raise value
+    if null is not None:
+        raise TypeError(null)
+
+
 class Items:
-    """Completes the lists of one field. ``complete_item`` completes an item; ``non_null``: none of them may be null."""
+    """Completes the lists of one field.
 
-    __slots__ = ("_complete_item", "_non_null", "_site")
+    ``complete_item`` completes an item; ``non_null``: none of them may be null; ``null``: see `nothing`.
+    """
 
-    def __init__(self, site: Site, complete_item: Callable[[Run, Any, Path], Any], *, non_null: bool) -> None:
+    __slots__ = ("_complete_item", "_non_null", "_null", "_site")
+
+    def __init__(
+        self, site: Site, complete_item: Callable[[Run, Any, Path], Any], *, non_null: bool, null: str | None
+    ) -> None:
         self._site = site
         self._complete_item = complete_item
         self._non_null = non_null
+        self._null = null
 
     def complete(self, run: Run, value: Any, path: Path) -> Any:
         """The list, or an awaitable of it."""
-        if value is None or value is Undefined:
-            return None
-        if isinstance(value, Exception):
-            raise value
+        if value is None or value is Undefined or isinstance(value, Exception):
+            return nothing(value, self._null)
         if type(value) is not list and type(value) is not tuple:
             if is_async_iterable(value):
                 return self._complete_async(run, aiter(value), path)
@@ -38,10 +50,24 @@ class Items:
                 )
         found: list[Any] = []
         waiting: list[int] = []
+        complete_item = self._complete_item
         items = iter(value)
         try:
             for item in items:
-                self._put(run, item, path, found, waiting)
+                if type(item) in PLAIN:
+                    # What `_put` does, for what nearly all items are.
+                    try:
+                        completed = complete_item(run, item, (path, len(found), None))
+                    except Exception as error:
+                        self._refuse(run, error, (path, len(found), None))
+                        completed = None
+                    if type(completed) in PLAIN or not is_awaitable(completed):
+                        found.append(completed)
+                    else:
+                        waiting.append(len(found))
+                        found.append(self._guarded(run, completed, (path, len(found), None)))
+                else:
+                    self._put(run, item, path, found, waiting)
         except Exception:
             settle([found[index] for index in waiting] + _rest(items))
             raise
