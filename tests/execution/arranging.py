@@ -120,7 +120,7 @@ class Arranged:
         if is_abstract_type(kind):
             kind = random.choice(list(self.core.get_possible_types(kind)))
         if random.random() < self.trouble:
-            return random.choice([object(), "not an object", 7, {"id": "of a mapping"}])
+            return random.choice([Odd(), "not an object", 7, {"id": "of a mapping"}])
         return self.object(kind, random, depth + 1)
 
     def list(self, kind: Any, random: Random, depth: int) -> Any:
@@ -143,7 +143,7 @@ class Arranged:
     def scalar(self, kind: GraphQLScalarType, random: Random) -> Any:
         """A value of a scalar as resolvers give it."""
         if random.random() < self.trouble:
-            return random.choice([object(), [1], float("nan"), 2**40, "", 1.5, True, b"x"])
+            return random.choice([Odd(), [1], float("nan"), 2**40, "", 1.5, True, b"x"])
         match kind.name:
             case "Int":
                 return random.choice([0, 1, -7, 2**31 - 1, True, 3.0, "4"])
@@ -193,11 +193,21 @@ def told(info: strawberry.Info[Any, Any]) -> Any:
     )
 
 
+class Odd:
+    """Something of no type that a schema knows."""
+
+    def __repr__(self) -> str:
+        return "Odd()"
+
+
 class _given:  # noqa: N801  # It stands where a function could.
     """A value that has to be awaited, and may be left alone."""
 
     def __init__(self, value: Any) -> None:
         self.value = value
+
+    def __repr__(self) -> str:
+        return f"_given({self.value!r})"
 
     def __await__(self) -> Any:
         yield from asyncio.sleep(0).__await__()

@@ -15,10 +15,12 @@ from graphql import (
     GraphQLSchema,
     GraphQLString,
     GraphQLUnionType,
+    OperationDefinitionNode,
     get_named_type,
     is_composite_type,
     is_required_argument,
     is_required_input_field,
+    type_from_ast,
 )
 
 DEEPEST = 4
@@ -45,8 +47,9 @@ class Writer:
         self.variables: dict[str, Any] = {}
         self.definitions: list[str] = []
         self.fragments: dict[str, tuple[str, str]] = {}
-        # In how many places something is to be wrong that need not be.
+        # In how many places something is to be wrong that need not be, in the document and in the variables.
         self.wrongness = random.choice([0.0, 0.0, 0.0, 0.01, 0.05])
+        self.wrongness_sent = random.choice([0.0, 0.0, 0.02, 0.1])
 
     def request(self, operation: str = "query") -> Request:
         """A whole document with one operation."""
@@ -61,6 +64,20 @@ class Writer:
         fragments = [f"fragment {name} on {of} {text}" for name, (of, text) in self.fragments.items()]
         document = "\n".join([f"{operation} Asked{definitions} {selected}", *fragments])
         return Request(document=document, variables=self.variables)
+
+    @classmethod
+    def seeded(cls, schema: GraphQLSchema, seed: int) -> "Writer":
+        """One that makes no mistakes."""
+        writer = cls(schema, Random(seed))
+        writer.wrongness = 0.0
+        return writer
+
+    def values(self, operation: OperationDefinitionNode) -> dict[str, Any]:
+        """A value for each variable of an operation."""
+        return {
+            node.variable.name.value: self.value(type_from_ast(self.schema, node.type), 0)
+            for node in operation.variable_definitions or ()
+        }
 
     def maybe(self, probability: float) -> bool:
         """True that often."""
@@ -173,11 +190,17 @@ class Writer:
                 default = f" = {self.literal(kind, value, 9)}"
         self.definitions.append(f"${name}: {text}{default}")
         if (text.endswith("!") and not default) != self.wrong() or self.maybe(0.5):
-            value = self.value(kind, 0)
-            while value is None and text.endswith("!") and not self.wrong():
-                value = self.value(kind, 0)
-            self.variables[name] = value
+            self.variables[name] = self.sent(kind, can_be_null=not text.endswith("!"))
         return f"${name}"
+
+    def sent(self, kind: Any, *, can_be_null: bool) -> Any:
+        """A value for a variable, wrong in its own measure: a valid document may come with any."""
+        written, self.wrongness = self.wrongness, self.wrongness_sent
+        value = self.value(kind, 0)
+        while value is None and not can_be_null and not self.wrong():
+            value = self.value(kind, 0)
+        self.wrongness = written
+        return value
 
     def value(self, kind: Any, depth: int) -> Any:
         """A value of an input type, as JSON has it."""
@@ -201,7 +224,7 @@ class Writer:
 
     def object(self, kind: GraphQLInputObjectType, depth: int) -> dict[str, Any]:
         """An input object; one with exactly one member where the type wants that."""
-        if kind.is_one_of:
+        if _is_one_of(kind):
             count = self.random.choice([0, 2]) if self.wrong() else 1
             members = self.random.sample(list(kind.fields.items()), min(count, len(kind.fields)))
             return {
@@ -213,6 +236,8 @@ class Writer:
             wanted = is_required_input_field(field) or self.maybe(0.35 if depth < 3 else 0.0)
             if wanted != self.wrong():
                 given[name] = self.value(field.type, depth + 1)
+        if self.wrong():
+            given["unknown"] = 1
         if self.maybe(0.3):
             given = dict(reversed(given.items()))
         return given
@@ -252,7 +277,7 @@ class Writer:
             parts = []
             for name, each in value.items():
                 inner = fields[name].type if name in fields else None
-                if isinstance(kind, GraphQLInputObjectType) and kind.is_one_of and inner and not self.wrong():
+                if isinstance(kind, GraphQLInputObjectType) and _is_one_of(kind) and inner and not self.wrong():
                     inner = GraphQLNonNull(inner)
                 parts.append(f"{name}: {self.literal(inner, each, depth + 1)}")
             return "{" + ", ".join(parts) + "}"
@@ -264,3 +289,8 @@ class Writer:
 
 def _nullable(kind: Any) -> Any:
     return kind.of_type if isinstance(kind, GraphQLNonNull) else kind
+
+
+def _is_one_of(kind: GraphQLInputObjectType) -> bool:
+    # Strawberry says so in a definition of its own, and not to graphql-core.
+    return kind.is_one_of or bool(kind.extensions["strawberry-definition"].is_one_of)

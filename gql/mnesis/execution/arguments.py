@@ -1,6 +1,7 @@
 """The arguments of a field, as far as a document decides them."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from graphql import (
@@ -64,7 +65,10 @@ class Argument:
             return default if default is Undefined or is_unchanging(default) else MISSING
         if isinstance(self._node, VariableNode) or not _is_constant(self._node, self._kind):
             return MISSING
-        value = coerce_input_literal(self._node, self._kind)
+        value: Any = Undefined
+        # What an input's own check raises is raised where the field is executed.
+        with suppress(Exception):
+            value = coerce_input_literal(self._node, self._kind)
         return MISSING if value is Undefined else value
 
     @property

@@ -14,7 +14,7 @@ class Source:
 
     def __init__(self) -> None:
         self._lines: list[str] = []
-        self._namespace: dict[str, Any] = {"__builtins__": {"type": type, "Exception": Exception}}
+        self._namespace: dict[str, Any] = {}
         self._names: dict[int, str] = {}
 
     def name(self, value: object) -> str:

@@ -36,8 +36,11 @@ class Variables:
             # A valid document has none of another type, and of others graphql-core will tell.
             if isinstance(signature, GraphQLVariableSignature):
                 default = Undefined
-                if node.default_value is not None:
-                    default = coerce_input_literal(node.default_value, signature.type)
+                # What is wrong with it is told with the first request.
+                with suppress(Exception):
+                    default = (
+                        coerce_input_literal(node.default_value, signature.type) if node.default_value else Undefined
+                    )
                 self._defined.append(
                     (
                         signature.name,
