@@ -40,6 +40,11 @@ class Part:
     inner: "Part | None" = None
 
 
+@strawberry.input
+class Strict:
+    number: strawberry.Maybe[int]
+
+
 @strawberry.input(one_of=True)
 class Choice:
     text: strawberry.Maybe[str]
@@ -142,6 +147,31 @@ class Query:
             info.context.log.append(name)
             await asyncio.sleep(0)
         return name
+
+    @strawberry.field
+    async def strict(self, strict: Strict) -> str | None:
+        return repr(strict)
+
+    @strawberry.field
+    def fails(self) -> str | None:
+        raise ValueError("At once.")
+
+    @strawberry.field
+    def many(self, info: strawberry.Info[Context, None]) -> "list[Failing] | None":
+        return [Failing(), Failing()]
+
+
+@strawberry.type
+class Failing:
+    @strawberry.field
+    async def later(self, info: strawberry.Info[Context, None]) -> str:
+        await asyncio.sleep(0)
+        info.context.log.append("later")
+        return "later"
+
+    @strawberry.field
+    def now(self) -> str:
+        raise ValueError("Now.")
 
 
 @strawberry.type
@@ -471,3 +501,31 @@ async def test_what_is_not_valid_is_not_prepared() -> None:
         with pytest.raises(NotValid) as refused:
             Engine(schema).prepare(document, name)
         assert refused.value.errors
+
+
+async def test_arguments_are_converted_when_the_field_is_awaited() -> None:
+    said = await answer("query($strict: Strict!) { strict(strict: $strict) fails }", {"strict": {"number": None}})
+    assert said["data"] == {"strict": None, "fails": None}
+    assert [error["path"] for error in said["errors"]] == [["fails"], ["strict"]]
+    assert await data("query($strict: Strict!) { strict(strict: $strict) }", {"strict": {}}) == {
+        "strict": "Strict(number=None)"
+    }
+
+
+async def test_what_was_begun_beside_a_failing_field_comes_to_its_end() -> None:
+    context = Context()
+    said = await Engine(schema).prepare("{ many { later now } }")({}, context, Query())
+    assert said.data == {"many": None}
+    await asyncio.sleep(0.01)
+    assert context.log == ["later"]
+
+
+async def test_what_grows_without_end_is_left_to_graphql_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mnesis.execution.selections.MOST_SELECTIONS", 2)
+    engine = Engine(schema)
+    plan = engine.prepare('{ a: tree { id } b: tree { id } node(id: "leaf") { ... on Leaf { parent { id } } } }')
+    first = await plan({}, Context(), Query())
+    assert engine.delegated == 0
+    for _ in range(2):
+        assert await plan({}, Context(), Query()) == first
+    assert engine.delegated == 2

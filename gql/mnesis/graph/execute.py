@@ -37,12 +37,16 @@ class NotBegun(Exception):
 class Executor:
     """Executes operations of a schema, each by a plan that is made when it is first executed.
 
-    At most ``plans`` are kept, those that were executed last.
+    At most ``plans`` are kept, those that were executed last, of documents of at most ``characters`` together.
     """
 
-    def __init__(self, schema: strawberry.Schema, *, suggestions: bool, plans: int = 500) -> None:
+    def __init__(
+        self, schema: strawberry.Schema, *, suggestions: bool, plans: int = 1_000, characters: int = 2_000_000
+    ) -> None:
         self.engine = Engine(schema, hide_suggestions=not suggestions)
         self._most_plans = plans
+        self._most_characters = characters
+        self._characters = 0
         # The operation is kept beside its plan, so that its id cannot become another's.
         self._plans: OrderedDict[int, tuple[OperationDefinitionNode, Plan]] = OrderedDict()
 
@@ -86,13 +90,16 @@ class Executor:
     def _plan(self, prepared: Prepared) -> Plan:
         operation = prepared.operation
         known = self._plans.get(id(operation))
-        if known is None:
-            known = self._plans[id(operation)] = (operation, self.engine.plan(prepared.document, operation))
-            if len(self._plans) > self._most_plans:
-                self._plans.popitem(last=False)
-        else:
+        if known is not None:
             self._plans.move_to_end(id(operation))
-        return known[1]
+            return known[1]
+        plan = self.engine.plan(prepared.document, operation)
+        self._plans[id(operation)] = (operation, plan)
+        self._characters += _length(plan)
+        while len(self._plans) > self._most_plans or self._characters > self._most_characters:
+            _, (_, oldest) = self._plans.popitem(last=False)
+            self._characters -= _length(oldest)
+        return plan
 
 
 def ended(fault: Exception) -> dict[str, Any]:
@@ -103,3 +110,7 @@ def ended(fault: Exception) -> dict[str, Any]:
 def _name(prepared: Prepared) -> str | None:
     name = prepared.operation.name
     return name.value if name is not None else None
+
+
+def _length(plan: Plan) -> int:
+    return plan.document.loc.end if plan.document.loc is not None else 0
