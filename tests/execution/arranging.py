@@ -37,6 +37,8 @@ class Arranged:
         self.core = schema._schema
         self.seed = 0
         self.trouble = 0.0
+        kinds = [kind for kind in self.core.type_map.values() if isinstance(kind, GraphQLObjectType)]
+        self._classes = [kind.extensions[_DEFINITION].origin for kind in kinds if _DEFINITION in kind.extensions]
 
     @contextmanager
     def resolvers(self) -> Iterator[None]:
@@ -168,6 +170,8 @@ class Arranged:
             cls = definition.concrete_of.origin
         made = object.__new__(cls)
         made.arranged_as = random.random()
+        if random.random() < self.trouble / 2:
+            strawberry.cast(random.choice([cls, random.choice(self._classes)]), made)
         for field in kind.fields.values():
             strawberry_field = field.extensions[_DEFINITION]
             if strawberry_field.base_resolver is None:

@@ -252,7 +252,7 @@ class Writer:
             case "Boolean":
                 return self.maybe(0.5)
             case "ID":
-                return self.random.choice(["a", "b", "", 7, "x~1"])
+                return self.random.choice(["a", "b", "", 7, "x~1", "Q2F0OjE="])
             case "DateTime":
                 return self.random.choice(
                     ["2026-01-31T12:00:00Z", "soon" if self.wrong() else "2026-02-28T12:00:00+01:00"]

@@ -145,8 +145,71 @@ class Page(Generic[T]):
         return None
 
 
+Kept = Annotated[Page[Cat] | Page[Fish] | Owner, strawberry.union("Kept")]
+
+
+@strawberry.interface
+class Shape:
+    """Whose types are told by functions of its own, some of which have to be awaited."""
+
+    area: float
+
+    @classmethod
+    async def resolve_type(cls, value: Any, *_: Any) -> Any:
+        match value:
+            case Square() | Circle():
+                return type(value).__name__
+            case str():
+                return "Nothing"
+            case int():
+                return value
+            case dict():
+                return "Query"
+            case _:
+                return None
+
+
+@strawberry.type
+class Square(Shape):
+    side: int | None
+
+    @classmethod
+    def is_type_of(cls, value: Any, info: strawberry.Info) -> bool:
+        return isinstance(value, Square) and value.side != 1
+
+
+@strawberry.type
+class Circle(Shape):
+    radius: int | None
+    inside: Shape | None
+
+    @classmethod
+    async def is_type_of(cls, value: Any, info: strawberry.Info) -> bool:
+        return isinstance(value, Circle) and value.radius != 1
+
+    @strawberry.field
+    async def around(self) -> list[Square]:
+        return []
+
+
 @strawberry.type
 class Query:
+    @strawberry.field
+    async def kept(self, id: strawberry.relay.GlobalID | None = None) -> list[Kept | None]:
+        return []
+
+    @strawberry.field
+    def shape(self) -> Shape | None:
+        return None
+
+    @strawberry.field
+    async def shapes(self, ids: list[strawberry.relay.GlobalID] | None = None) -> list[Shape | None]:
+        return []
+
+    @strawberry.field
+    async def circle(self) -> Circle | None:
+        return None
+
     @strawberry.field
     async def animal(self, id: strawberry.ID) -> Animal | None:
         return None
@@ -211,4 +274,4 @@ class Subscription:
             yield number
 
 
-schema = strawberry.Schema(Query, Mutation, Subscription, types=[Cat, Fish])
+schema = strawberry.Schema(Query, Mutation, Subscription, types=[Cat, Fish, Square, Circle])
