@@ -101,7 +101,7 @@ class Arranged:
                 ]
             )
         value = self.value(kind, random, 0)
-        return _given(value) if random.random() < self.trouble / 2 else value
+        return Given(value) if random.random() < self.trouble / 2 else value
 
     def value(self, kind: Any, random: Random, depth: int) -> Any:
         """A value of an output type; now and then null, an exception or something else where it should not be."""
@@ -132,7 +132,7 @@ class Arranged:
         count = random.randrange(3) if depth < DEEPEST else 0
         items = [self.value(kind.of_type, random, depth + 1) for _ in range(count)]
         if random.random() < self.trouble and items:
-            items[0] = _given(items[0])
+            items[0] = Given(items[0])
         form = random.random()
         if form < 0.1:
             return tuple(items)
@@ -204,14 +204,14 @@ class Odd:
         return "Odd()"
 
 
-class _given:  # noqa: N801  # It stands where a function could.
+class Given:
     """A value that has to be awaited, and may be left alone."""
 
     def __init__(self, value: Any) -> None:
         self.value = value
 
     def __repr__(self) -> str:
-        return f"_given({self.value!r})"
+        return f"Given({self.value!r})"
 
     def __await__(self) -> Any:
         yield from asyncio.sleep(0).__await__()

@@ -141,7 +141,9 @@ def _is_ordinary(field: StrawberryField) -> bool:
 
 def _is_coroutine_function(field: StrawberryField) -> bool:
     assert field.base_resolver is not None
-    return inspect.iscoroutinefunction(field.base_resolver._unbound_wrapped_func)
+    # One that is only marked as such may give something that cannot be awaited; Strawberry looks at what it gives.
+    code = getattr(field.base_resolver.wrapped_func, "__code__", None)
+    return code is not None and bool(code.co_flags & inspect.CO_COROUTINE)
 
 
 def _called(site: Site, resolve: Callable[..., Any]) -> Callable[[Run, Any, Path], Any]:
