@@ -53,7 +53,7 @@ mutation Update($type: MemoryType!, $id: ID!, $input: UpdateMemoryInput!) {
 LIST = """
 query List($first: Int!) {
   memories(first: $first) {
-    nodes { id type version createdAt updatedAt namespace tags: __typename ... on SessionMemory { summary } }
+    nodes { id type version createdAt updatedAt contentUpdatedAt namespace ... on SessionMemory { summary } }
     pageInfo { hasNextPage endCursor }
   }
 }
