@@ -2,14 +2,27 @@
 
 import keyword
 from collections.abc import Callable
+from functools import lru_cache
+from types import CodeType
 from typing import Any
+
+_LONGEST_KEPT = 20_000
+
+
+def _compiled(text: str) -> CodeType:
+    return compile(text, "<execution>", "exec")
+
+
+# Documents that differ in names and values alone have the same text, and compiling it is most of what they cost.
+_kept = lru_cache(maxsize=512)(_compiled)
 
 
 class Source:
     """The body of one function.
 
-    Nothing that a document or a schema says becomes text here: every value goes into the function's namespace, under a
-    name that is made here. So no document can say anything that Python would read.
+    Nothing that a document says becomes text here: every value goes into the function's namespace, under a name that
+    is made here. So no document can say anything that Python would read. What does become text are names of attributes
+    and parameters in the schema's own Python.
     """
 
     def __init__(self) -> None:
@@ -39,6 +52,7 @@ class Source:
     def function(self, name: str, parameters: str) -> Callable[..., Any]:
         """The function that has these lines, indented by one or more, as its body."""
         text = "\n".join([f"def {name}({parameters}):", *self._lines, ""])
-        exec(compile(text, "<execution>", "exec"), self._namespace)  # noqa: S102  # See the class.
+        code = _kept(text) if len(text) <= _LONGEST_KEPT else _compiled(text)
+        exec(code, self._namespace)  # noqa: S102  # See the class.
         function: Callable[..., Any] = self._namespace[name]
         return function
