@@ -39,16 +39,16 @@ describe("the client preset", () => {
     assert.ok(cases.length >= 10);
     await mkdir(MISSING, { recursive: true });
     for (const [text, type] of cases) await writeFile(`${MISSING}${type}.ts`, whole.replace(text, ""));
-    const missing = { extends: "../../tsconfig.json", compilerOptions: { noEmit: true, rootDir: "../.." }, include: ["*.ts"] };
+    const missing = {
+      extends: "../../tsconfig.json",
+      compilerOptions: { noEmit: true, rootDir: "../.." },
+      include: ["*.ts"],
+    };
     await writeFile(`${MISSING}tsconfig.json`, JSON.stringify(missing));
 
     const { said } = await run("tsc", "-p", MISSING, "--pretty", "false");
     const told = [...said.matchAll(/(\w+)\.ts\(.*error TS2345: .*'ErrorParts_(\w+)_Fragment'.* 'never'/g)];
-    assert.deepEqual(
-      told.map(([, file]) => file).sort(),
-      cases.map(([, type]) => type).sort(),
-      said,
-    );
+    assert.deepEqual(told.map(([, file]) => file).sort(), cases.map(([, type]) => type).sort(), said);
     for (const [, file, type] of told) assert.equal(type, file);
   });
 });
@@ -59,7 +59,9 @@ describe("Apollo Client with generated documents", () => {
     operations = await import("./codegen/compiled/operations.js");
     ({ explain } = await import("./codegen/compiled/errors.js"));
     ({ useFragment } = await import("./codegen/compiled/generated/index.js"));
-    ({ default: { possibleTypes } } = await import("./codegen/compiled/generated/possible-types.js"));
+    ({
+      default: { possibleTypes },
+    } = await import("./codegen/compiled/generated/possible-types.js"));
     server = await startServer();
   });
   after(async () => assert.equal(await server.stop(), 0));
@@ -85,7 +87,10 @@ describe("Apollo Client with generated documents", () => {
   it("writes, lists, finds, and reads what changed", async () => {
     const client = connect();
     const id = await create(client, "Prefers the night train.");
-    const contents = [{ id: "m1", content: "By train, please." }, { id: "m2", content: "Noted.", role: "assistant" }];
+    const contents = [
+      { id: "m1", content: "By train, please." },
+      { id: "m2", content: "Noted.", role: "assistant" },
+    ];
     const input = { sessionId: "trip", createSession: true, contents };
     const context = await mutate(client, operations.UPDATE_CONTEXT, { input });
     assert.deepEqual([context.updatedEntries, context.errors], [2, []]);

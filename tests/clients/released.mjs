@@ -53,7 +53,9 @@ export async function complaints(released, current, changelog) {
   return [
     ...changes
       .filter((change) => !written.has(change.coordinate))
-      .map((change) => `${change.coordinate}: ${change.message}, and CHANGELOG.md does not say so under "### Breaking".`),
+      .map(
+        (change) => `${change.coordinate}: ${change.message}, and CHANGELOG.md does not say so under "### Breaking".`,
+      ),
     ...[...written]
       .filter((each) => !broken.has(each))
       .map((each) => `${each} stands under "### Breaking" in CHANGELOG.md, and does not break.`),

@@ -89,7 +89,10 @@ describe("schema.graphql", async () => {
         }
       }
     }
-    assert.deepEqual([...new Set(clashes)].filter((each) => !ALIASED.has(each)), []);
+    assert.deepEqual(
+      [...new Set(clashes)].filter((each) => !ALIASED.has(each)),
+      [],
+    );
   });
 });
 
@@ -105,12 +108,22 @@ describe("what was released", async () => {
   const NOTHING = "# Changelog\n\n## [Unreleased]\n\n### Added\n\n- `Message.role`: new.\n";
   const BREAKS = [
     ["a field is gone", "  strategy: String\n", "  plan: String\n", "LongTermMemory.strategy"],
-    ["a field may be null", "  payloadType: PayloadType!\n", "  payloadType: PayloadType\n", "WorkingMemory.payloadType"],
-    ["an argument is gone", '    at: DateTime\n', '    time: DateTime\n', "Query.memory(at:)"],
-    ["an argument is required", '    at: DateTime\n', '    at: DateTime!\n', "Query.memory(at:)"],
+    [
+      "a field may be null",
+      "  payloadType: PayloadType!\n",
+      "  payloadType: PayloadType\n",
+      "WorkingMemory.payloadType",
+    ],
+    ["an argument is gone", "    at: DateTime\n", "    time: DateTime\n", "Query.memory(at:)"],
+    ["an argument is required", "    at: DateTime\n", "    at: DateTime!\n", "Query.memory(at:)"],
     ["a default differs", "mode: SearchMode! = AUTO", "mode: SearchMode! = FULL_TEXT", "Query.searchMemories(mode:)"],
     ["a value is gone", "  PER_ENTRY\n", "  SINGLY\n", "WriteMode.PER_ENTRY"],
-    ["an input needs more", "input ContextEntryInput {", "input ContextEntryInput { needed: Int!", "ContextEntryInput.needed"],
+    [
+      "an input needs more",
+      "input ContextEntryInput {",
+      "input ContextEntryInput { needed: Int!",
+      "ContextEntryInput.needed",
+    ],
     ["an error is none", "type NotFoundError implements UserError", "type NotFoundError", "NotFoundError"],
     [
       "a field is null without an error",

@@ -1,4 +1,4 @@
-/** What the generated types must let pass, and what they must refuse: an expected error that is none fails to compile. */
+/** What the generated types must let pass, and what they must refuse: an error that is expected and none fails too. */
 
 import type { ResultOf, VariablesOf } from "@graphql-typed-document-node/core";
 

@@ -35,6 +35,10 @@ export const ENTRIES = graphql`
           ...operations_memory
         }
       }
+      pageInfo {
+        hasNextPage
+        endCursor
+      }
     }
   }
 `;
