@@ -221,9 +221,9 @@ describe("Apollo Client with generated documents", () => {
     client.stop();
   });
 
-  it("sends the ids of its manifest to a server that runs nothing else", async () => {
+  it("sends the ids of a manifest, its own or the preset's, to a server that runs nothing else", async () => {
     const trusting = await startServer({
-      MNESIS_TRUSTED_DOCUMENTS: MANIFEST,
+      MNESIS_TRUSTED_DOCUMENTS: `${MANIFEST},${FOLDER}generated/persisted-documents.json`,
       MNESIS_ONLY_TRUSTED_DOCUMENTS: "true",
     });
     const manifest = JSON.parse(await readFile(MANIFEST, "utf8"));
@@ -243,12 +243,15 @@ describe("Apollo Client with generated documents", () => {
       sent,
       ids.map((each) => [false, each, 200]),
     );
-    const free = await fetch(trusting.url, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify({ query: "{ viewer { tenant } }" }),
-    });
-    assert.equal((await free.json()).errors[0].extensions.code, "PERSISTED_QUERY_REQUIRED");
+    const post = async (body) => {
+      const headers = { "content-type": "application/json" };
+      const response = await fetch(trusting.url, { method: "POST", headers, body: JSON.stringify(body) });
+      return response.json();
+    };
+    const byHash = await post({ documentId: operations.LIST.__meta__.hash });
+    assert.equal(byHash.data.memories.nodes[0].id, id);
+    const free = await post({ query: "{ viewer { tenant } }" });
+    assert.equal(free.errors[0].extensions.code, "PERSISTED_QUERY_REQUIRED");
     client.stop();
     assert.equal(await trusting.stop(), 0);
   });
