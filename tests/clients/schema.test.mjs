@@ -41,6 +41,7 @@ const ALIASED = new Set([
   "UserError: actual",
   // Null for a default container that nothing was written to yet; a memory always has one.
   "Node: createdAt",
+  "Node: updatedAt",
 ]);
 
 async function lint(text) {

@@ -28,6 +28,8 @@ export function explain(error: Refusal): string {
       return `${error.actual} are more than ${error.limit}.`;
     case "QuotaExceededError":
       return `${error.used} of ${error.limit} are used.`;
+    case "ContainerNotEmptyError":
+      return `It still holds ${error.memories} memories.`;
     default:
       return unknown(error);
   }

@@ -51,6 +51,9 @@ export const ERROR = graphql(/* GraphQL */ `
         ...MemoryParts
       }
     }
+    ... on ContainerNotEmptyError {
+      memories
+    }
     ... on ForbiddenError {
       requiredScope
     }
