@@ -9,12 +9,13 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test lint types imports schema-check pytest clients schema playground clean
+.PHONY: help serve test lint types imports schema-check pytest clients schema release playground clean
 
 help:
 	@echo 'make serve       install and start the server on http://127.0.0.1:8000'
 	@echo 'make test        install the development tools and run every check'
 	@echo 'make schema      rewrite schema.graphql from the code'
+	@echo 'make release     close the changelog for VERSION=1.2.3 and promise its schema from then on'
 	@echo 'make playground  build the page at / anew; needs Node.js 20 or newer'
 	@echo 'make clean       remove what the other commands made'
 
@@ -59,12 +60,24 @@ tests/clients/node_modules/.installed: tests/clients/package.json tests/clients/
 schema: .venv/.dev
 	$(BIN)/mnesis schema > schema.graphql
 
+# schema.released.graphql is what clients have generated code from: tests/clients/ refuse a schema.graphql that breaks it,
+# unless CHANGELOG.md names the coordinate under "Breaking". Before the first release it is the schema of the day on which
+# the promise was first tested.
+release:
+	@echo '$(VERSION)' | grep -Eqx '[0-9]+\.[0-9]+\.[0-9]+' || { echo 'usage: make release VERSION=1.2.3'; exit 1; }
+	@if grep -qF '## [$(VERSION)]' CHANGELOG.md; then echo 'CHANGELOG.md has a version $(VERSION) already.'; exit 1; fi
+	$(MAKE) --no-print-directory test
+	awk '{ print } /^## \[Unreleased\]$$/ { print "\n## [$(VERSION)] - '"$$(date -u +%F)"'" }' CHANGELOG.md > CHANGELOG.md.new
+	mv CHANGELOG.md.new CHANGELOG.md
+	cp schema.graphql schema.released.graphql
+	@echo 'Now set the version in pyproject.toml, commit and tag.'
+
 # Its build is committed, so that nobody else needs Node.js.
 playground:
 	cd playground && npm ci --no-audit --no-fund && npm run build
 
 clean:
-	rm -rf .venv tests/clients/node_modules tests/clients/guides build dist .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv tests/clients/node_modules tests/clients/guides tests/clients/codegen/compiled tests/clients/codegen/generated tests/clients/relay/__generated__ tests/clients/relay/compiled build dist .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find gql tests alembic -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps remember what was installed, so that a second run starts at once.

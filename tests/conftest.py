@@ -4,6 +4,7 @@
 test; that of ``database_url`` has the current schema.
 """
 
+import asyncio
 import itertools
 import os
 import shutil
@@ -18,6 +19,7 @@ import pytest
 from psycopg import sql
 
 from mnesis.storage.migrations import upgrade
+from tests.execution.watching import Sent
 
 _TEMPLATE = "mnesis_template"
 _numbers = itertools.count(1)
@@ -33,6 +35,23 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def sent() -> Iterator[Sent]:
+    """Whatever a test sends to an endpoint in this process, graphql-core answers it too, and equally."""
+    sent = Sent()
+    with sent.watched():
+        yield sent
+    asyncio.run(sent.compare_mutations())
+
+
+@pytest.fixture
+def executed_once(sent: Sent) -> Iterator[None]:
+    """For tests that count what an execution asks for: graphql-core does not execute what they send."""
+    sent.is_comparing = False
+    yield
+    sent.is_comparing = True
 
 
 @pytest.fixture(scope="session")

@@ -46,6 +46,8 @@ def test_the_package_as_it_is_keeps_all_contracts(copy: Path) -> None:
         ("usecases/ports.py", "from strawberry import type", "What a memory is knows no framework"),
         ("web/keys.py", "import sqlalchemy", "SQL stays in storage"),
         ("databases.py", "from sqlmodel import Session", "SQL stays in storage"),
+        ("execution/engine.py", "import mnesis.domain.limits", "What executes operations knows nothing of memories"),
+        ("usecases/ports.py", "import mnesis.execution", "What a memory is knows no framework"),
         ("storage/__init__.py", "import mnesis.web.keys", "Storage knows nothing of the web"),
         ("storage/lanes.py", "import prometheus_client", "Nothing that is observed knows what observes it"),
         ("graph/operations.py", "import structlog", "Nothing that is observed knows what observes it"),

@@ -154,3 +154,21 @@ def test_a_variable_that_no_setting_reads_is_pointed_out(set_environment: SetEnv
 )
 def test_only_loopback_addresses_are_local(host: str, local: bool) -> None:
     assert is_loopback(host) is local
+
+
+@pytest.mark.parametrize(
+    ("given", "seconds"), [("90s", 90), ("15m", 900), ("24h", 86_400), ("7d", 604_800), ("0", 0), ("off", 0)]
+)
+def test_how_often_retention_runs_is_a_duration(set_environment: SetEnvironment, given: str, seconds: int) -> None:
+    set_environment(retention_every=given)
+    assert Settings.load().retention_every_s == seconds
+
+
+@pytest.mark.parametrize("given", ["24", "-1h", "1.5h", "0h", "daily", "1 h", "01h"])
+def test_what_is_no_duration_is_refused(set_environment: SetEnvironment, given: str) -> None:
+    set_environment(retention_every=given)
+    with pytest.raises(BadSettings) as refused:
+        Settings.load()
+    assert str(refused.value) == (
+        "MNESIS_RETENTION_EVERY must be a number followed by s, m, h or d, such as 24h, or 0 for never."
+    )

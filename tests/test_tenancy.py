@@ -61,9 +61,22 @@ QUERIES = {
         not_there={"id": "default", "createdAt": None},
         scope=READ,
     ),
+    "memoryContainers": Way(
+        document="{{ memoryContainers {{ nodes {{ id name memoryCount }} totalCount }} }}",
+        not_there={"nodes": [{"id": "default", "name": "default", "memoryCount": 0}], "totalCount": 1},
+        scope=READ,
+    ),
     "viewer": Way(document="{{ viewer {{ tenant }} }}", not_there={"tenant": "babbage"}, scope=READ),
 }
 MORE_QUERIES = (
+    Way(document='{{ memoryContainer(id: "{container}") {{ id }} }}', not_there=None, scope=READ),
+    Way(document='{{ node(id: "{container}") {{ id }} }}', not_there=None, scope=READ),
+    Way(document="{{ viewer {{ awaitingEmbedding }} }}", not_there={"awaitingEmbedding": None}, scope=READ),
+    Way(
+        document='{{ searchMemories(query: "ada", mode: FULL_TEXT) {{ mode nodes {{ id }} }} }}',
+        not_there={"mode": "FULL_TEXT", "nodes": []},
+        scope=READ,
+    ),
     Way(document='{{ node(id: "{fact}@1") {{ id }} }}', not_there=None, scope=READ),
     Way(document='{{ memory(type: LONG_TERM, id: "{fact}", version: 1) {{ id }} }}', not_there=None, scope=READ),
     Way(
@@ -146,6 +159,28 @@ MUTATIONS = {
         scope=WRITE,
     ),
 }
+MUTATIONS["createMemoryContainer"] = Way(
+    # Another tenant's ids are free.
+    document='mutation {{ createMemoryContainer(input: {{id: "{container}"}}) {{ status '
+    f"{ERRORS} container {{{{ id description memoryCount }}}} }}}} }}}}",
+    not_there={
+        "status": "CREATED",
+        "errors": [],
+        "container": {"id": "secrets", "description": None, "memoryCount": 0},
+    },
+    scope=ADMIN,
+)
+MUTATIONS["updateMemoryContainer"] = Way(
+    document='mutation {{ updateMemoryContainer(id: "{container}", input: {{name: "mine"}})'
+    f" {{{{ {ERRORS} }}}} }}}}",
+    not_there=NOT_FOUND,
+    scope=ADMIN,
+)
+MUTATIONS["deleteMemoryContainer"] = Way(
+    document=f'mutation {{{{ deleteMemoryContainer(id: "{{container}}", deleteMemories: true) {{{{ {ERRORS} }}}} }}}}',
+    not_there=NOT_FOUND,
+    scope=ADMIN,
+)
 NOTHING_REMOVED = {"receipt": {"total": 0, "history": 0}, "errors": []}
 REMOVED = 'filter: {{or: [{{ids: ["{session}", "{entry}"]}}, {{text: "this"}}]}}'
 for name in ("deleteMemories", "eraseMemories"):
@@ -203,9 +238,17 @@ def house(database_url: str) -> Iterator[House]:
             "ada",
             WRITE,
         )["data"]
+        container = empty.ask(
+            f'mutation {{ createMemoryContainer(input: {{id: "secrets", description: "{MARK}"}})'
+            " { container { id } } }",
+            "ada",
+            ADMIN,
+        )["data"]["createMemoryContainer"]["container"]["id"]
         fact = made["createMemory"]["memory"]["id"]
         entry = made["updateContextMemory"]["results"][0]["entry"]["id"]
-        yield House(client, {"session": "talk", "entry": entry, "fact": fact, "record": f"{fact}~1"})
+        yield House(
+            client, {"session": "talk", "entry": entry, "fact": fact, "record": f"{fact}~1", "container": container}
+        )
 
 
 def fields_of(root: str) -> set[str]:

@@ -11,6 +11,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
 from mnesis.databases import open_database_of
+from mnesis.embedders import embedder_of
 from mnesis.graph.endpoint import GraphQLEndpoint
 from mnesis.graph.observed import known_among
 from mnesis.graph.options import EndpointOptions
@@ -19,9 +20,12 @@ from mnesis.graph.schema import schema, sdl
 from mnesis.graph.trusted_documents import TrustedDocuments, load_trusted_documents
 from mnesis.observing.logs import configure_logs
 from mnesis.observing.set_up import Observation, observation
+from mnesis.schedule import retained
 from mnesis.settings import BadSettings, Settings
 from mnesis.storage.database import Database
+from mnesis.usecases.embedding import Embedder, Embedding, Questions
 from mnesis.usecases.memories import Memories
+from mnesis.usecases.retention import MemoryRetention
 from mnesis.usecases.watching import WatchableMemories
 from mnesis.web.assembly import assemble
 from mnesis.web.authentication import Authenticator, LocalAuthenticator, TokenAuthenticator
@@ -61,7 +65,13 @@ def create_app(settings: Settings, *, database: Callable[[], Database] | None = 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         service.database = database() if database else open_database_of(settings, observed.meter)
-        memories = Memories(store=service.database.store, reader=service.database.reader, limits=settings.limits())
+        embedder = embedder_of(settings)
+        memories = Memories(
+            store=service.database.store,
+            reader=service.database.reader,
+            limits=settings.limits(),
+            questions=Questions(embedder, timeout_s=settings.embeddings_query_timeout_s),
+        )
         service.endpoint = GraphQLEndpoint(
             memories,
             WatchableMemories(service.database.feed),
@@ -70,13 +80,18 @@ def create_app(settings: Settings, *, database: Callable[[], Database] | None = 
             observer=observed.observer,
             known_name=known_among(settings.metrics_operations),
         )
+        retention = MemoryRetention(service.database.aging, service.database.store, service.database.reader)
         gc.collect()
         # What is loaded by now stays; there is no need to look through it at every collection.
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
         try:
-            with told_of_the_end(service.endpoint.stop):
-                yield
+            async with (
+                retained(retention, service.database.aging, every_s=settings.retention_every_s),
+                embedding(embedder, service.database),
+            ):
+                with told_of_the_end(service.endpoint.stop):
+                    yield
         finally:
             gc.unfreeze()
             await service.database.close()
@@ -96,6 +111,22 @@ def create_app(settings: Settings, *, database: Callable[[], Database] | None = 
         observer=observed.observer,
         lifespan=lifespan,
     )
+
+
+@asynccontextmanager
+async def embedding(embedder: Embedder | None, database: Database) -> AsyncIterator[None]:
+    """Embeds what is written, and what was there before, as long as the block lasts."""
+    if embedder is None:
+        yield
+        return
+    worker = Embedding(embedder, database.embeddings)
+    database.written = worker.wake
+    worker.start()
+    try:
+        yield
+    finally:
+        await worker.stop()
+        await embedder.close()
 
 
 def create_app_from_environment() -> Starlette:

@@ -1,7 +1,6 @@
 """The command ``mnesis``. What goes wrong is told in sentences on stderr, with the exit code 1."""
 
 import asyncio
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated
@@ -11,7 +10,7 @@ import typer
 from mnesis import __version__
 from mnesis.complaints import Complaint
 from mnesis.domain.caller import Scope
-from mnesis.settings import Settings, unknown_variables
+from mnesis.settings import Settings, duration_s, unknown_variables
 
 # Every command imports what it needs by itself: building the GraphQL schema takes a while, and `--help` need not wait.
 
@@ -26,7 +25,6 @@ app = typer.Typer(
 DatabaseOption = Annotated[
     str | None, typer.Option("--database", help="The database's URL, in place of MNESIS_DATABASE_URL.")
 ]
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def main() -> None:
@@ -157,6 +155,25 @@ def import_archive(
         typer.echo(take_in(settings, tenant=tenant, container_id=container, file=file))
 
 
+@app.command()
+def retention(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what a run would remove.")] = False,
+    run: Annotated[bool, typer.Option("--run", help="Remove what the containers' rules do not keep.")] = False,
+    tenant: Annotated[str | None, typer.Option(help="The only tenant to look at; without it, all.")] = None,
+    container: Annotated[str | None, typer.Option(help="The only container of that tenant.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON on a terminal too.")] = False,
+    database: DatabaseOption = None,
+) -> None:
+    """Let memories and history age out by the rules of their containers, and print a receipt."""
+    with _complaints_told():
+        if dry_run is run:
+            raise Complaint("Give either --dry-run, which only counts, or --run, which removes.")
+        settings = Settings.load(database_url=database)
+        from mnesis.retention import retain
+
+        asyncio.run(retain(settings, dry_run=dry_run, tenant=tenant, container_id=container, as_json=as_json))
+
+
 @contextmanager
 def _complaints_told() -> Iterator[None]:
     try:
@@ -167,7 +184,7 @@ def _complaints_told() -> Iterator[None]:
 
 
 def _duration_s(text: str) -> int:
-    match = re.fullmatch(r"([1-9]\d{0,8})([smhd])", text)
-    if match is None:
+    seconds = duration_s(text)
+    if seconds is None:
         raise Complaint(f"--expires-in must be a number followed by s, m, h or d, such as 12h, not {text}.")
-    return int(match[1]) * _SECONDS[match[2]]
+    return seconds

@@ -57,6 +57,7 @@ def open_database_of(settings: Settings, meter: Meter = UNMETERED) -> Database:
         reader_threads=settings.reader_threads,
         writer_lanes=settings.writer_lanes,
         meter=meter,
+        embeds=settings.embeds,
     )
 
 

@@ -12,6 +12,7 @@ from mnesis import __version__
 from mnesis.app import configure_logging, create_app
 from mnesis.complaints import Complaint
 from mnesis.databases import prepare_database
+from mnesis.embedders import embedder_of
 from mnesis.settings import PREFIX, Settings
 
 BACKLOG = 2048
@@ -36,6 +37,7 @@ def serve(settings: Settings) -> None:
     # Made before anything is touched, so that what is wrong with the settings is told here, also where it is other
     # processes that will serve.
     app = create_app(settings)
+    embedder_of(settings)
     prepare_database(settings)
     with _listen(settings) as listener:
         if settings.workers == 1:

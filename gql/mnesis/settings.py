@@ -3,12 +3,14 @@
 import difflib
 import ipaddress
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from platformdirs import user_data_path
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from mnesis.complaints import Complaint
@@ -20,6 +22,8 @@ METRICS_TOKEN_BYTES = 16
 POSTGRESQL_SCHEMES = ("postgresql://", "postgres://")
 _DEFAULTS = Limits()
 _OPERATION_DEFAULTS = OperationLimits()
+_NEVER = ("0", "off")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 AtLeastOne = Annotated[int, Field(ge=1)]
 
@@ -97,6 +101,10 @@ class Settings(BaseSettings):
         default=8,
         ge=1,
         description="Seconds that requests under way have to finish when the server is stopped.",
+    )
+    retention_every: str = Field(
+        default="24h",
+        description="How often the server runs retention, such as `90m`, `24h` or `7d`; `0` for never.",
     )
     log_level: Literal["critical", "error", "warning", "info", "debug"] = Field(
         default="info", description="The least serious messages to log: `critical` to `debug`."
@@ -180,6 +188,30 @@ class Settings(BaseSettings):
         default=_DEFAULTS.search_candidates,
         description="Memories that one search ranks at most, those with the rarest words first.",
     )
+    search_vectors: AtLeastOne = Field(
+        default=_DEFAULTS.search_vectors,
+        description="Memories that one search compares by meaning at most, the newest that pass its filter.",
+    )
+    embeddings_model: str | None = Field(
+        default=None,
+        description="The embedding model that search by meaning needs: its name at `MNESIS_EMBEDDINGS_URL`, or, without"
+        " that, a Model2Vec model (a folder, or a name at Hugging Face) for the extra `local-embeddings`.",
+    )
+    embeddings_url: str | None = Field(
+        default=None,
+        description="The base address of an API of OpenAI's form, such as `https://api.openai.com/v1`.",
+    )
+    embeddings_key: SecretStr | None = Field(default=None, description="The API's key.")
+    embeddings_dimensions: Annotated[int, Field(ge=1, le=16_000)] | None = Field(
+        default=None, description="How many dimensions to ask for, where the model leaves a choice."
+    )
+    embeddings_batch: Annotated[int, Field(ge=1, le=2_048)] = Field(
+        default=64, description="Texts in one request to the model."
+    )
+    embeddings_timeout_s: AtLeastOne = Field(
+        default=30, description="Seconds that the model may take for one step of an answer."
+    )
+    embeddings_query_timeout_s: AtLeastOne = Field(default=3, description="Seconds that a search waits for the model.")
 
     @classmethod
     def load(cls, **given: object) -> Self:
@@ -191,7 +223,9 @@ class Settings(BaseSettings):
             return cls(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]  # Checked by pydantic.
         except ValidationError as error:
             faults = error.errors(include_url=False, include_context=False, include_input=False)
-            raise BadSettings("\n".join(_sentence(fault["loc"], fault["msg"]) for fault in faults)) from None
+            raise BadSettings(
+                "\n".join(_sentence(fault["loc"] or (fault["type"],), fault["msg"]) for fault in faults)
+            ) from None
 
     @field_validator("database_url")
     @classmethod
@@ -218,12 +252,51 @@ class Settings(BaseSettings):
             raise ValueError(f"must have at least {METRICS_TOKEN_BYTES} bytes")
         return token
 
+    @field_validator("retention_every")
+    @classmethod
+    def _is_a_duration(cls, text: str) -> str:
+        if text not in _NEVER and duration_s(text) is None:
+            raise ValueError("must be a number followed by s, m, h or d, such as 24h, or 0 for never")
+        return text
+
     @field_validator("auth_jwks")
     @classmethod
     def _cannot_be_forged_on_the_way(cls, source: str | None) -> str | None:
         if source and source.startswith("http://") and not is_loopback(urlsplit(source).hostname or ""):
             raise ValueError("must begin with https:// unless it is on this machine")
         return source
+
+    @field_validator("embeddings_url")
+    @classmethod
+    def _is_an_address(cls, url: str | None) -> str | None:
+        try:
+            parts = urlsplit(url or "")
+            is_one = parts.scheme in ("https", "http") and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            is_one = False
+        if url is not None and not is_one:
+            raise ValueError("must begin with https:// or http:// and name a server")
+        return url
+
+    @field_validator("embeddings_key")
+    @classmethod
+    def _fits_a_header(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and not all("!" <= character <= "~" for character in key.get_secret_value()):
+            raise ValueError("must hold visible ASCII characters only")
+        return key
+
+    @model_validator(mode="after")
+    def _can_reach_a_model(self) -> Self:
+        if self.embeddings_model is None:
+            if self.embeddings_url is not None:
+                raise PydanticCustomError("embeddings_model", "must be set where MNESIS_EMBEDDINGS_URL is")
+        elif self.embeddings_key is not None and self.embeddings_url is not None:
+            parts = urlsplit(self.embeddings_url)
+            if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+                raise PydanticCustomError(
+                    "embeddings_url", "must begin with https:// where there is a key, unless it is on this machine"
+                )
+        return self
 
     @field_validator("cors_origins", "metrics_operations", "trusted_documents", mode="before")
     @classmethod
@@ -252,9 +325,19 @@ class Settings(BaseSettings):
         return Path(self.database_url.removeprefix("sqlite:///"))
 
     @property
+    def retention_every_s(self) -> int:
+        """Seconds between two runs of retention; 0 for never."""
+        return duration_s(self.retention_every) or 0
+
+    @property
     def is_authenticated(self) -> bool:
         """Whether callers have to prove who they are."""
         return self.auth_secret is not None or self.auth_jwks is not None
+
+    @property
+    def embeds(self) -> bool:
+        """Whether there is an embedding model."""
+        return self.embeddings_model is not None
 
     @property
     def is_local(self) -> bool:
@@ -285,6 +368,7 @@ class Settings(BaseSettings):
             socket_operations=self.limit_socket_operations,
             batch_operations=self.limit_batch_operations,
             search_candidates=self.search_candidates,
+            search_vectors=self.search_vectors,
         )
 
     def operation_limits(self) -> OperationLimits:
@@ -302,6 +386,12 @@ class Settings(BaseSettings):
             query_s=self.query_timeout_s,
             mutation_s=self.mutation_timeout_s,
         )
+
+
+def duration_s(text: str) -> int | None:
+    """Seconds of a number followed by s, m, h or d; None where the text is something else."""
+    match = re.fullmatch(r"([1-9]\d{0,8})([smhd])", text)
+    return int(match[1]) * _SECONDS[match[2]] if match is not None else None
 
 
 def is_loopback(host: str) -> bool:

@@ -62,7 +62,7 @@ def take_in(settings: Settings, *, tenant: str, container_id: str | None, file: 
     caller = _caller(tenant, "mnesis import")
     _check_container(container_id)
     prepare_database(settings)
-    incoming = Import(_engine(settings), settings.limits(), caller, container_id)
+    incoming = Import(_engine(settings), settings.limits(), caller, container_id, embeds=settings.embeds)
     with reached(settings), _opened(file) as source, _progress() as bar:
         size = source.seek(0, os.SEEK_END)
         removed = incoming.prepare(source)

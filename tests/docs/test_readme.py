@@ -22,7 +22,7 @@ from tests.docs.markdown import ROOT, blocks
 from tests.server.running import RunningServer, running_server
 
 README = ROOT / "README.md"
-OTHERS = [ROOT / "docs" / "finding.md"]
+OTHERS = [ROOT / "docs" / "containers.md", ROOT / "docs" / "finding.md"]
 
 
 @pytest.fixture(scope="module")

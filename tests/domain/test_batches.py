@@ -125,6 +125,14 @@ def claim_refusals() -> list[tuple[SessionClaim, Refusal]]:
             replace(fresh, session_id="travel"),
             AlreadyExists(path=("session_id",), kind="container", id="travel"),
         ),
+        (
+            replace(fresh, container_id="past"),
+            NotFound(path=("container_id",), kind="container", id="past"),
+        ),
+        (
+            replace(fresh, session_id="past"),
+            AlreadyExists(path=("session_id",), kind="container", id="past"),
+        ),
     ]
 
 

@@ -9,17 +9,19 @@ from mnesis.domain.containers import (
     MOST_DAYS,
     MOST_KEPT,
     Container,
+    ContainerDeletion,
     ContainerSettings,
     ContainerUpdate,
     NewContainer,
     RetentionRule,
     container_faults,
     create,
+    delete,
     update,
 )
 from mnesis.domain.limits import Limits
 from mnesis.domain.memory_types import MemoryType
-from mnesis.domain.refusals import AlreadyExists, NotFound, VersionConflict
+from mnesis.domain.refusals import AlreadyExists, ContainerNotEmpty, NotFound, VersionConflict
 from tests.domain.workbench import codes
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -156,3 +158,48 @@ def test_a_rule_without_days_lets_nothing_grow_too_old_and_no_span_leaves_the_ca
     assert RetentionRule(days=1).expires_before(NOW) == NOW - timedelta(days=1)
     long_ago = datetime(50, 1, 1, tzinfo=UTC)
     assert RetentionRule(days=MOST_DAYS).expires_before(long_ago) == datetime(1, 1, 1, tzinfo=UTC)
+
+
+def test_a_deletion_leaves_the_id_and_the_name() -> None:
+    full = stored(name="Work", description="d", metadata={"a": 1}, retention={MemoryType.SESSION: MONTH})
+    assert delete(full, ContainerDeletion(id="c", if_version=1), memories=0, now=NOW) == Container(
+        id="c", name="Work", version=2, created_at=NOW, updated_at=NOW + timedelta(microseconds=1), deleted=True
+    )
+
+
+def test_a_container_with_memories_goes_only_with_them() -> None:
+    refused = delete(stored(), ContainerDeletion(id="c"), memories=2, now=LATER)
+    assert refused == ContainerNotEmpty(path=("delete_memories",), id="c", memories=2)
+    assert refused.message == 'The container "c" holds 2 memories, which have to be deleted with it or before it.'
+    assert ContainerNotEmpty(id="c", memories=1).message.startswith('The container "c" holds a memory,')
+    gone = delete(stored(), ContainerDeletion(id="c", delete_memories=True), memories=2, now=LATER)
+    assert isinstance(gone, Container)
+    assert gone.deleted
+
+
+def test_what_is_deleted_is_not_there_until_it_is_created_again() -> None:
+    gone = delete(stored(name="Work"), ContainerDeletion(id="c"), memories=0, now=LATER)
+    assert isinstance(gone, Container)
+    missing = NotFound(path=("id",), kind="container", id="c")
+    assert delete(gone, ContainerDeletion(id="c"), memories=0, now=LATER) == missing
+    assert delete(None, ContainerDeletion(id="c"), memories=0, now=LATER) == missing
+    assert update(gone, change(name="a"), now=LATER) == missing
+    conflict = VersionConflict(path=("if_version",), expected=3, actual=1, current=None)
+    assert delete(stored(), ContainerDeletion(id="c", if_version=3), memories=1, now=LATER) == conflict
+    again = create(new("c"), taken_by=None, fresh_id="unused", now=NOW, gone=gone)
+    later = LATER + timedelta(microseconds=1)
+    assert again == Container(id="c", name="c", version=3, created_at=later, updated_at=later)
+
+
+def test_deletions_that_cannot_be_meant_are_refused_at_once() -> None:
+    assert codes(container_faults(ContainerDeletion(id="default"), SMALL)) == [(INVALID, ("id",))]
+    assert codes(container_faults(ContainerDeletion(id="a b", if_version=0), SMALL)) == [
+        ("NOT_FOUND", ("id",)),
+        (INVALID, ("if_version",)),
+    ]
+    assert container_faults(ContainerDeletion(id="c", if_version=1), SMALL) == ()
+
+
+def test_a_default_container_that_was_never_stored_changes_now() -> None:
+    unwritten = Container(id="default", name="default", version=1, created_at=None, updated_at=None)
+    assert changed(unwritten, ContainerUpdate(id="default", settings=change(name="a").settings)).updated_at == LATER

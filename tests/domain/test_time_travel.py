@@ -101,6 +101,16 @@ def test_a_deleted_memory_comes_back(bench: Workbench) -> None:
     assert past(bench, fact.id, 2).deleted
 
 
+def test_what_lay_in_a_deleted_container_is_not_restored(bench: Workbench) -> None:
+    bench.run(new_session("away", container_id="travel"))
+    bench.run(delete(bench.stored("away")))
+    bench.space.containers.discard("travel")
+    bench.space.keep_containers([("travel", True)])
+    outcome = bench.run(Restore(memory_type=SESSION, id="away", version=1))
+    [refusal] = outcome.outcomes[0].refusals
+    assert (refusal.path, refusal.message) == (("id",), 'The container "travel" is deleted; create it again first.')
+
+
 def test_a_deletion_is_no_version_to_restore(bench: Workbench) -> None:
     fact = bench.made(new_fact())
     bench.one(delete(fact))

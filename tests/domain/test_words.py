@@ -7,6 +7,7 @@ from mnesis.domain.ids import RecordId, is_id, parse_record_id
 from mnesis.domain.memory_types import MemoryType
 from mnesis.domain.refusals import (
     AlreadyExists,
+    ContainerNotEmpty,
     Forbidden,
     IdempotencyConflict,
     ImmutableMemory,
@@ -97,6 +98,11 @@ def test_each_scope_includes_the_lesser_ones(granted: frozenset[Scope], allowed:
             "ALREADY_EXISTS",
             'There is already a session with the id "m1".',
         ),
+        (
+            ContainerNotEmpty(id="c", memories=2),
+            "CONTAINER_NOT_EMPTY",
+            'The container "c" holds 2 memories, which have to be deleted with it or before it.',
+        ),
         (Forbidden(required_scope=Scope.WRITE), "FORBIDDEN", "This needs the scope memory:write."),
         (
             IdempotencyConflict(),
@@ -127,7 +133,7 @@ def test_every_refusal_says_what_is_wrong_in_a_sentence(refusal: Refusal, code: 
 def test_every_kind_of_refusal_is_known_to_the_test_above() -> None:
     assert {kind.__name__ for kind in Refusal.__subclasses__()} == {
         "InvalidInput", "NotFound", "MemoryTypeMismatch", "ImmutableMemory", "VersionConflict", "AlreadyExists",
-        "Forbidden", "IdempotencyConflict", "LimitExceeded", "QuotaExceeded",
+        "Forbidden", "IdempotencyConflict", "LimitExceeded", "QuotaExceeded", "ContainerNotEmpty",
     }  # fmt: skip
 
 

@@ -43,7 +43,7 @@ class Workbench:
     def __init__(self, limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
         self.space = Workspace()
-        self.space.containers |= {"default", "travel"}
+        self.space.keep_containers([("default", False), ("travel", False), ("past", True)])
         self.now = NOON
         self.records: list[HistoryRecord] = []
         self.decision = Decision(outcome=BatchOutcome(outcomes=()))

@@ -5,6 +5,7 @@ Work is counted in calls of functions, which a busy machine does not change.
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -62,7 +63,7 @@ def doubling(levels: int) -> str:
 def doubling_fields(levels: int) -> str:
     """Each fragment selects the next one below two fields."""
     fragments = (
-        f"fragment F{level} on Memory {{ a: container {{ memories {{ nodes {{ ...F{level + 1} }} }} }} ...F{level + 1} }}"
+        f"fragment F{level} on Memory {{ a: history {{ nodes {{ ...F{level + 1} }} }} ...F{level + 1} }}"
         for level in range(levels)
     )
     return f"{{ node(id: 1) {{ ...F0 }} }} {' '.join(fragments)} fragment F{levels} on Memory {{ id }}"
@@ -125,8 +126,7 @@ REFUSED: dict[str, tuple[str, str]] = {
     "500 overlapping fields": ("{ " + " ".join(f"node(id: {n}) {{ id }}" for n in range(500)) + " }", INVALID),
     "a circle of fragments": (chain(50, "...F0"), INVALID),
     "a fragment in itself": ("{ ...F } fragment F on Query { ...F }", INVALID),
-    "a circle below fields": ("{ node(id: 1) { ...F } } fragment F on Memory { container { memories { nodes { ...F } } } }",
-                              INVALID),
+    "a circle below fields": ("{ node(id: 1) { ...F } } fragment F on Memory { subject { ...F } }", INVALID),
     "500 fragments in a chain": (chain(500), INVALID),
     "10,000 nested selections": ("{ a " * 10_000 + "}" * 10_000, UNREADABLE),
     "1,000 nested selections": ("{ a " * 1_000 + "}" * 1_000, UNREADABLE),
@@ -136,21 +136,21 @@ REFUSED: dict[str, tuple[str, str]] = {
     "2,000 nested types": ("query($a: " + "[" * 2_000 + "Int" + "]" * 2_000 + ") { __typename }", UNREADABLE),
     "deep introspection": (NESTED_TYPES, INVALID),
     "a number of 5,000 digits": ("{ memories(first: " + "9" * 5_000 + ") { totalCount } }", COMPLEX),
-    "a default of 5,000 digits": ("query($f: Int = " + "9" * 5_000 + ") { memories(first: $f) { totalCount } }", COMPLEX),
+    "a default of 5,000 digits": ("query($f: Int = " + "9" * 5_000 + ") { memories(first: $f) { id } }", COMPLEX),
     "a name of 50,000 letters": ("{ " + "a" * 50_000 + " }", COMPLEX),
     "a string of 50,000 letters": ('{ memories(first: "' + "a" * 50_000 + '") { totalCount } }', INVALID),
     "300 operations on 300 fragments": (operations_on_a_chain(300), COMPLEX),
     "60 fragments in one another": (crossed(60), COMPLEX),
     "4,000 unknown fields": ("{ " + "memorie " * 4_000 + "}", INVALID),
     "1,000 unknown fragments": ("{ " + "...F " * 1_000 + "}", INVALID),
-    "600 unused fragments": ("{ __typename } " + " ".join(f"fragment F{n} on Query {{ a }}" for n in range(600)), INVALID),
+    "600 unused fragments": ("{ a } " + " ".join(f"fragment F{n} on Query {{ a }}" for n in range(600)), INVALID),
     "600 operations of one name": ("query Q { __typename } " * 600, INVALID),
     "1,000 equal arguments": ("{ node(" + "id: 1 " * 1_000 + ") { id } }", INVALID),
     "1,000 equal keys": ("{ memories(filter: {" + "text: 1 " * 1_000 + "}) { totalCount } }", INVALID),
     "a variable that is not defined": ("mutation { createMemory(input: {session: $x}) { status } }", INVALID),
     "a fragment before its operation": (
-        "fragment F on Mutation { createMemory(input: {session: $x}) { status } }"
-        " mutation($x: NewSessionMemory) { ...F }", INVALID),
+        "fragment F on Mutation { createMemory(input: {session: $x}) { status } } mutation($x: Int) { ...F }",
+        INVALID),
 }  # fmt: skip
 
 
@@ -205,7 +205,9 @@ GROWING: dict[str, tuple[Callable[[int], str], int]] = {
         lambda n: "{ memories(filter: {" + " ".join(f"a{i}: 1" for i in range(n)) + "}) { totalCount } }", 700),
     "members of a list": (lambda n: "{ memories(filter: {ids: [" + '"a" ' * n + "]}) { totalCount } }", 2_000),
     "commands": (
-        lambda n: "mutation { createMemories(input: {items: [" + '{longTerm: {memory: "a"}} ' * n + "]}) { status } }", 200),
+        lambda n: "mutation { createMemories(input: {items: ["
+        + '{longTerm: {memory: "a"}} ' * n
+        + "]}) { counts { created } } }", 200),
     "introspection": (lambda n: "{ " + "__schema { types { name } } " * n + "}", 250),
 }  # fmt: skip
 
@@ -214,7 +216,7 @@ GROWING: dict[str, tuple[Callable[[int], str], int]] = {
 def test_work_grows_no_faster_than_the_document(attack: str) -> None:
     written, size = GROWING[attack]
     outcome("{ __typename }")  # What is done once is done before.
-    single, double = (calls(lambda length=length: outcome(written(length))) for length in (size, 2 * size))
+    single, double = (calls(partial(outcome, written(length))) for length in (size, 2 * size))
     longer = len(written(2 * size)) / len(written(size))
     assert double < 1.25 * longer * single
     assert double < MOST_CALLS

@@ -115,6 +115,7 @@ async def test_a_replayed_answer_stands_where_its_memories_cannot_be_read(memori
     assert (payload["status"], payload["version"], payload["replayed"], payload["memory"]) == ("CREATED", 1, True, None)
 
 
+@pytest.mark.usefixtures("executed_once")
 async def test_a_list_costs_as_many_questions_as_one_memory(memories: Memories) -> None:
     reader = Broken(memories._reader)
     client = reading(memories, reader)

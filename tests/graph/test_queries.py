@@ -1,5 +1,6 @@
 """What can be read: single memories, lists and their pages."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -311,7 +312,9 @@ async def test_page_arguments_of_nested_connections_are_checked_too(speak: Clien
 @pytest.mark.parametrize("cursor", [Cursor(value=0), Cursor(value=-5, tie=7), Cursor(value=2**63 - 1, tie=2**63 - 1)])
 def test_a_cursor_comes_back_as_it_was(cursor: Cursor) -> None:
     for kind in CursorKind:
-        assert read_cursor(kind, cursor_text(kind, cursor)) == cursor
+        # Containers are in the order of their ids.
+        place = replace(cursor, id="a:b.c") if kind is CursorKind.CONTAINERS else cursor
+        assert read_cursor(kind, cursor_text(kind, place)) == place
 
 
 @pytest.mark.parametrize(

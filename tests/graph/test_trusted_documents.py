@@ -13,8 +13,8 @@ import pytest
 
 from mnesis.app import create_app, trusted_documents
 from mnesis.graph.endpoint import GraphQLEndpoint
-from mnesis.graph.options import EndpointOptions
 from mnesis.graph.manifests import BadManifest
+from mnesis.graph.options import EndpointOptions
 from mnesis.graph.prepare import Documents
 from mnesis.graph.schema import schema
 from mnesis.graph.trusted_documents import TrustedDocuments, load_trusted_documents

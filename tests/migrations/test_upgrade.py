@@ -69,7 +69,8 @@ def fill(url: str) -> None:
     execute(
         url,
         "INSERT INTO tenant (id, change, created_at) VALUES ('t', 1, 1)",
-        "INSERT INTO container VALUES ('t', 'default', 'default', 1)",
+        "INSERT INTO container (tenant_id, id, name, created_at, version, updated_at, deleted)"
+        " VALUES ('t', 'default', 'default', 1, 1, 1, false)",
     )
 
 

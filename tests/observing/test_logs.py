@@ -99,7 +99,7 @@ async def test_a_request_without_an_operation_is_told_when_it_is_refused(
 
 async def test_a_long_name_is_cut(sqlite_url: str, written: Written) -> None:
     async with served(sqlite_url) as server:
-        await server.ask(f"query {'a' * 5000} {{ __typename }}")
+        await server.ask(f"query {'a' * 255} {{ __typename }}")
     assert written.only()["operation"] == "a" * 64
 
 

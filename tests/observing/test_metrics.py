@@ -17,7 +17,8 @@ from mnesis.settings import BadSettings, Settings
 from tests.graph.live import CREATE, Server, bearer, served
 from tests.server.running import running_server
 
-pytestmark = pytest.mark.anyio
+# Reads are counted, so none may be made only to compare answers.
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("executed_once")]
 
 TOKEN = "what only Prometheus knows"
 

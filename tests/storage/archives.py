@@ -33,7 +33,10 @@ EVERYTHING = PageRequest(size=100_000)
 def add_container(url: str, container_id: str, tenant: str = ANN.tenant) -> None:
     """Makes a container; the tenant must be there."""
     mark = "?" if is_sqlite(url) else "%s"
-    statement = f"INSERT INTO container (tenant_id, id, name, created_at) VALUES ({mark}, {mark}, {mark}, 7)"
+    statement = (
+        "INSERT INTO container (tenant_id, id, name, created_at, version, updated_at, deleted)"
+        f" VALUES ({mark}, {mark}, {mark}, 7, 1, 7, false)"
+    )
     with raw(url) as connection:
         connection.execute(statement, [tenant, container_id, f"{container_id} of \U0001f9e0"])
 

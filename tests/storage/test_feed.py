@@ -1,6 +1,7 @@
 """The change feed on both databases: every committed change, in commit order, once, and to nobody else."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 
 from mnesis.domain.caller import Caller
+from mnesis.domain.ids import RecordId
 from mnesis.domain.limits import Limits
 from mnesis.domain.memory import Memory
 from mnesis.domain.memory_types import HistoryAction, MemoryType
@@ -29,6 +31,7 @@ from mnesis.usecases.ports import (
     StoreFault,
 )
 from mnesis.usecases.requests import DeleteMemories, DeleteMemory, EraseMemories
+from mnesis.usecases.retention import MemoryRetention
 from tests.storage.workbench import (
     ANN,
     STRANGER,
@@ -468,6 +471,62 @@ def prune(url: str, last: int) -> None:
     with raw(url) as connection:
         connection.execute(f"DELETE FROM history WHERE tenant_id = '{ANN.tenant}' AND change <= {last}")
         PruningMark(engine_for(url, writer_lanes=1)).set(connection.cursor(), ANN.tenant, last)
+
+
+async def test_what_retention_deletes_is_heard_like_any_deletion(
+    database_url: str, database: Database, memories: Memories
+) -> None:
+    await memories.update_context_memory(ANN, context("talk", "k1", "k2"))
+    await made(memories, session("newer"))
+    stream = await database.feed.watch(ANN, ChangeFilter(session_id="talk"), None)
+    await retained(database_url, database, SESSION={"count": 1})
+    heard = await take(stream, 3)
+    assert {(each.record.action, each.record.actor) for each in heard} == {(HistoryAction.DELETE, "retention")}
+    assert heard[-1].record.memory_id == "talk"
+    stream.close()
+
+
+async def test_a_cursor_from_before_the_records_that_retention_cut_is_expired(
+    database_url: str, database: Database, memories: Memories
+) -> None:
+    [memory, other] = await made(memories, fact("1"), fact("other"))
+    for text in ("2", "3"):
+        await update(memories, changed(memory, memory=text))
+    await retained(database_url, database, HISTORY={"count": 2})
+    with pytest.raises(CursorExpired):
+        await database.feed.watch(ANN, ALL, Cursor(value=1, tie=0))
+    stream = await database.feed.watch(ANN, ALL, Cursor(value=2, tie=0))
+    assert [each.record.version for each in await take(stream, 1)] == [3]
+    assert await memories.records(ANN, [RecordId(other.id, 1)]) != {}
+    stream.close()
+
+
+async def test_whoever_waits_misses_no_record_unawares_that_is_cut_before_it_was_read(
+    database_url: str, database: Database, memories: Memories, no_poll: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = await database.feed.watch(ANN, ALL, None)
+    # The feed's first look might still see what is written now.
+    first_look = database._feed._tenants[ANN.tenant]._reading
+    assert first_look is not None
+    await first_look
+    with monkeypatch.context() as patch:
+        patch.setattr(database._feed, "_heard", lambda tenant: None)
+        [memory] = await made(memories, fact("1"))
+        for text in ("2", "3"):
+            await update(memories, changed(memory, memory=text))
+        await retained(database_url, database, HISTORY={"count": 1})
+    await made(memories, fact("next"))
+    with pytest.raises(CursorExpired):
+        await take(stream, 1)
+    stream.close()
+
+
+async def retained(url: str, database: Database, **rules: dict[str, int]) -> None:
+    """Lets age out what these rules of the default container say."""
+    with raw(url) as connection:
+        connection.execute(f"UPDATE container SET retention = '{json.dumps(rules)}' WHERE id = 'default'")
+    retention = MemoryRetention(database.aging, database.store, database.reader)
+    assert [each.container_id async for each in retention.run(dry_run=False)] == ["default"]
 
 
 async def test_the_mark_of_what_has_aged_out_never_goes_back(database_url: str, database: Database) -> None:

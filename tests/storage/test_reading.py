@@ -55,6 +55,7 @@ async def everything(bench: Bench, caller: Any, ids: list[str]) -> dict[str, Any
     pages: dict[str, Page[Any]] = {
         "list_memories": await reader.list_memories(caller, MemoryQuery(), page),
         "list_memories of ids": await reader.list_memories(caller, memory_query, page),
+        "list_containers": await reader.list_containers(caller, page),
         "list_records": await reader.list_records(caller, RecordQuery(), page),
         "list_records of ids": await reader.list_records(caller, record_query, page),
         "list_records of a session": await reader.list_records(caller, RecordQuery(session_id="s"), page),
@@ -67,6 +68,9 @@ async def everything(bench: Bench, caller: Any, ids: list[str]) -> dict[str, Any
         "past_memory at a time": await reader.past_memory(caller, ids[0], at=NOON.replace(year=9000)),
         "records": await reader.records(caller, [RecordId(each, 1) for each in ids]),
         "containers": await reader.containers(caller, ["default", "nowhere"]),
+        "count_containers": await reader.count_containers(caller),
+        "count_memories_of": sum((await reader.count_memories_of(caller, ["default"])).values()),
+        "count_awaiting_embedding": await reader.count_awaiting_embedding(caller),
         "count_memories": await reader.count_memories(caller, MemoryQuery()),
         "count_memories of ids": await reader.count_memories(caller, memory_query),
         "search_memories": (
@@ -93,7 +97,7 @@ def test_every_question_of_the_reader_is_asked_below() -> None:
 
 
 async def test_another_tenant_finds_nothing(database_url: str) -> None:
-    async with opened(database_url) as bench:
+    async with opened(database_url, embeds=True) as bench:
         await bench.memories.update_context_memory(ANN, context("s", "1", "2"))
         entries = (await bench.reader.entries(ANN, ["s"], PageRequest(size=5)))["s"].rows
         ids = ["s", *(entry.id for entry in entries)]
@@ -101,6 +105,9 @@ async def test_another_tenant_finds_nothing(database_url: str) -> None:
         assert [name for name, found in own.items() if not found] == [f"entries of {each.id}" for each in entries]
         assert own["containers"]["default"].created_at is not None
         assert other["containers"].pop("default").created_at is None
+        # The default container is there for everyone, also before anything was written.
+        assert [each.created_at for each in other.pop("list_containers")] == [None]
+        assert other.pop("count_containers") == 1
         assert {name for name, found in other.items() if found} == set()
         outcome = await bench.memories.delete_memory(
             STRANGER, DeleteMemory(memory_type=MemoryType.WORKING, id=entries[0].id)

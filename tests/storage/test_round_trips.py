@@ -17,6 +17,7 @@ from mnesis.domain.memory import FIELDS
 from mnesis.domain.memory_types import HistoryAction, MemoryType, PayloadType, WriteMode, WriteStatus
 from mnesis.domain.refusals import (
     AlreadyExists,
+    ContainerNotEmpty,
     Forbidden,
     IdempotencyConflict,
     ImmutableMemory,
@@ -161,6 +162,7 @@ async def test_times_of_any_offset_come_back_as_the_same_instant(database_url: s
 
 REFUSALS: dict[type[Refusal], list[Refusal]] = {
     AlreadyExists: [AlreadyExists(path=("id",), kind="session", id=TEXT)],
+    ContainerNotEmpty: [ContainerNotEmpty(path=("delete_memories",), id="c", memories=2)],
     Forbidden: [Forbidden(required_scope=scope) for scope in Scope],
     IdempotencyConflict: [IdempotencyConflict(path=("idempotency_key",))],
     ImmutableMemory: [ImmutableMemory(path=("type",), memory_type=MemoryType.HISTORY)],

@@ -14,6 +14,7 @@ from mnesis.storage import searcher
 from mnesis.usecases.memories import Memories
 from mnesis.usecases.ports import MemoryQuery, SearchPage, SearchPlace, SearchRequest
 from mnesis.usecases.requests import DeleteMemory, UpdateContextMemory
+from tests.storage.archives import add_container
 from tests.storage.workbench import (
     ANN,
     STRANGER,
@@ -242,8 +243,7 @@ async def test_a_session_is_found_by_its_summary(database_url: str) -> None:
 async def test_memories_in_two_containers_are_told_apart(database_url: str) -> None:
     async with opened(database_url) as bench:
         await made(bench.memories, fact("tea"))
-        with raw(database_url) as connection:
-            connection.execute("INSERT INTO container (tenant_id, id, name, created_at) VALUES ('acme', 'c', 'c', 1)")
+        add_container(database_url, "c")
         changes = Changes(memory_type=MemoryType.LONG_TERM, given={"memory": "tea in c"})
         await made(bench.memories, Create(changes=changes, container_id="c"))
         assert await found(bench.memories, "tea", container_id="c") == ["tea in c"]

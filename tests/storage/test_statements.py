@@ -119,6 +119,7 @@ HOT_READS: dict[str, tuple[int, Ask]] = {
     "one memory": (1, lambda bench: bench.memories.memories(ANN, ["s"])),
     "100 memories": (100, lambda bench: bench.memories.memories(ANN, SOME_IDS)),
     "containers": (2, lambda bench: bench.memories.containers(ANN, ["default"])),
+    "page of containers": (21, lambda bench: bench.memories.list_containers(ANN, FIRST)),
     "records": (1, lambda bench: bench.memories.records(ANN, [RecordId("s", 7), RecordId("x1", 1)])),
     "entries": (21, lambda bench: bench.memories.entries(ANN, ["s", "other-1"], FIRST)),
     "next entries": (21, lambda bench: bench.memories.entries(ANN, ["s"], PageRequest(size=20, after=PREVIOUS.before))),

@@ -40,16 +40,6 @@ Damage = Callable[[list[bytes]], list[bytes]]
 
 
 @pytest.fixture
-def other_url(database_url: str, tmp_path: Path, sqlite_template: Path, request: pytest.FixtureRequest) -> str:
-    """A database of the other kind."""
-    if is_sqlite(database_url):
-        url: str = request.getfixturevalue("postgresql_url")
-        return url
-    shutil.copy(sqlite_template, tmp_path / "other.db")
-    return f"sqlite:///{tmp_path / 'other.db'}"
-
-
-@pytest.fixture
 def third_url(tmp_path: Path, sqlite_template: Path) -> str:
     """A SQLite file of its own."""
     shutil.copy(sqlite_template, tmp_path / "third.db")

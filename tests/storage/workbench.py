@@ -18,6 +18,8 @@ from mnesis.domain.json_values import JsonObject
 from mnesis.domain.limits import Limits
 from mnesis.domain.memory import Memory
 from mnesis.domain.memory_types import MemoryType
+from mnesis.storage.aging import AgingHistory
+from mnesis.storage.containers import Containers
 from mnesis.storage.database import SQLITE_PREFIX, Store, engine_for, new_id
 from mnesis.storage.engines import Engine
 from mnesis.storage.lanes import Lane, QueueBounds
@@ -38,6 +40,7 @@ class Bench:
     memories: Memories
     store: Store
     reader: Reader
+    aging: AgingHistory
     watched: "Watched"
 
 
@@ -49,18 +52,22 @@ async def opened(
     bounds: QueueBounds | None = None,
     limits: Limits | None = None,
     lanes: int = 1,
+    embeds: bool = False,
 ) -> AsyncIterator[Bench]:
     """A database with its parts within reach, closed at the end."""
     limits = limits or Limits()
     watched = Watched(engine_for(url, writer_lanes=lanes))
     engine = cast(Engine, watched)
-    transactions = Transactions(engine, limits, new_id, clock)
+    transactions = Transactions(engine, limits, new_id, clock, embeds=embeds)
     writers = [Lane(engine, transactions, bounds or QueueBounds(), f"lane-{n}") for n in range(lanes)]
-    store = Store(writers, Removing(engine, transactions))
+    removing = Removing(engine, transactions)
+    store = Store(writers, removing, Containers(engine, transactions, removing))
     reader = Reader(engine, threads=2)
     memories = Memories(store=store, reader=reader, limits=limits)
-    yield Bench(memories=memories, store=store, reader=reader, watched=watched)
+    aging = AgingHistory(engine, transactions, store.run)
+    yield Bench(memories=memories, store=store, reader=reader, aging=aging, watched=watched)
     await asyncio.to_thread(store.close)
+    await asyncio.to_thread(aging.close)
     await asyncio.to_thread(reader.close)
 
 

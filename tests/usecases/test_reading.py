@@ -30,14 +30,23 @@ async def asked_of_records(memories: Memories, caller: Caller) -> RecordQuery:
     return memories.record_query(caller, MemoryFilter(types=frozenset({MemoryType.HISTORY})))
 
 
+async def counted_as_awaiting(memories: Memories, caller: Caller) -> dict[str, int | None]:
+    return {"awaiting": await memories.count_awaiting_embedding(caller)}
+
+
 QUESTIONS: dict[str, Callable[[Memories, Caller], Awaitable[Any]]] = {
     "memories": lambda memories, caller: memories.memories(caller, ["s1"]),
     "past_memory": lambda memories, caller: memories.past_memory(caller, "s1", version=1),
     "records": lambda memories, caller: memories.records(caller, [RecordId("s1", 1)]),
     "containers": lambda memories, caller: memories.containers(caller, ["default"]),
+    "list_containers": lambda memories, caller: memories.list_containers(caller, PAGE),
+    "count_containers": lambda memories, caller: memories.count_containers(caller),
+    "count_memories_of": lambda memories, caller: memories.count_memories_of(caller, ["default"]),
     "list_memories": lambda memories, caller: memories.list_memories(caller, MemoryQuery(), PAGE),
     "count_memories": lambda memories, caller: memories.count_memories(caller, MemoryQuery()),
     "search_memories": lambda memories, caller: memories.search_memories(caller, MemoryQuery(), SEARCH),
+    "search_for": lambda memories, caller: memories.search_for(caller, MemoryQuery(), SEARCH, "m1", firmly=True),
+    "count_awaiting_embedding": lambda memories, caller: counted_as_awaiting(memories, caller),
     "record_query": lambda memories, caller: asked_of_records(memories, caller),
     "list_records": lambda memories, caller: memories.list_records(caller, RecordQuery(), PAGE),
     "count_records": lambda memories, caller: memories.count_records(caller, RecordQuery()),

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
-from mnesis.domain.ids import CHOSEN_ID_RULE, is_id
+from mnesis.domain.ids import CHOSEN_ID_RULE, DEFAULT_CONTAINER, is_id
 from mnesis.domain.json_values import JsonFault, JsonObject, check_object, same, text_fault
 from mnesis.domain.limits import Limits
 from mnesis.domain.memory_types import MemoryType
-from mnesis.domain.refusals import AlreadyExists, InvalidInput, NotFound, Refusal, VersionConflict
+from mnesis.domain.refusals import AlreadyExists, ContainerNotEmpty, InvalidInput, NotFound, Refusal, VersionConflict
 
 NAME_CHARACTERS = 255
 DESCRIPTION_CHARACTERS = 1_000
@@ -44,7 +44,10 @@ Retention: TypeAlias = Mapping[MemoryType, RetentionRule]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Container:
-    """A named partition of a tenant and its settings."""
+    """A named partition of a tenant and its settings.
+
+    The times are None for a default container that nobody has written to yet, which is nowhere stored.
+    """
 
     id: str
     name: str
@@ -52,8 +55,9 @@ class Container:
     metadata: JsonObject | None = None
     retention: Retention = field(default_factory=dict)
     version: int
-    created_at: datetime
-    updated_at: datetime
+    created_at: datetime | None
+    updated_at: datetime | None
+    deleted: bool = False
 
 
 GivenRule: TypeAlias = RetentionRule | None
@@ -88,17 +92,36 @@ class ContainerUpdate:
     if_version: int | None = None
 
 
-def container_faults(command: NewContainer | ContainerUpdate, limits: Limits) -> tuple[Refusal, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerDeletion:
+    """Deletes a container; one that is not empty only where ``delete_memories`` says so."""
+
+    id: str
+    delete_memories: bool = False
+    if_version: int | None = None
+
+
+ContainerCommand: TypeAlias = NewContainer | ContainerUpdate | ContainerDeletion
+
+
+def container_faults(command: ContainerCommand, limits: Limits) -> tuple[Refusal, ...]:
     """Everything wrong with a command that can be known before the store is asked."""
     return tuple(_faults(command, limits))
 
 
-def create(command: NewContainer, *, taken_by: str | None, fresh_id: str, now: datetime) -> Container | Refusal:
-    """The new container. ``taken_by`` is the noun of what has the chosen id already, a tombstone included."""
+def create(
+    command: NewContainer, *, taken_by: str | None, fresh_id: str, now: datetime, gone: Container | None = None
+) -> Container | Refusal:
+    """The new container. ``taken_by`` is the noun of what has the chosen id already, a memory's tombstone included.
+
+    ``gone`` is the deleted container that had the id, of which only the version goes on.
+    """
     if command.id is not None and taken_by is not None:
         return AlreadyExists(path=("id",), kind=taken_by, id=command.id)
     container_id = command.id if command.id is not None else fresh_id
-    blank = Container(id=container_id, name=container_id, version=1, created_at=now, updated_at=now)
+    version = gone.version + 1 if gone is not None else 1
+    time = _after(gone, now) if gone is not None else now
+    blank = Container(id=container_id, name=container_id, version=version, created_at=time, updated_at=time)
     return _with(blank, command.settings)
 
 
@@ -107,14 +130,43 @@ def update(stored: Container | None, command: ContainerUpdate, *, now: datetime)
 
     The version rises by one with a change, and ``updated_at`` moves with it and never backwards.
     """
-    if stored is None:
+    if isinstance(found := _found(stored, command), Refusal):
+        return found
+    changed = _with(found, command.settings)
+    if _same_settings(found, changed):
+        return found
+    return replace(changed, version=found.version + 1, updated_at=_after(found, now))
+
+
+def delete(
+    stored: Container | None, command: ContainerDeletion, *, memories: int, now: datetime
+) -> Container | Refusal:
+    """The tombstone, which keeps nothing but the id and the name. ``memories`` is how many are in the container."""
+    if isinstance(found := _found(stored, command), Refusal):
+        return found
+    if memories and not command.delete_memories:
+        return ContainerNotEmpty(path=("delete_memories",), id=found.id, memories=memories)
+    return replace(
+        found,
+        description=None,
+        metadata=None,
+        retention={},
+        version=found.version + 1,
+        updated_at=_after(found, now),
+        deleted=True,
+    )
+
+
+def _found(stored: Container | None, command: ContainerUpdate | ContainerDeletion) -> Container | Refusal:
+    if stored is None or stored.deleted:
         return NotFound(path=("id",), kind="container", id=command.id)
     if command.if_version is not None and command.if_version != stored.version:
         return VersionConflict(path=("if_version",), expected=command.if_version, actual=stored.version, current=None)
-    changed = _with(stored, command.settings)
-    if _same_settings(stored, changed):
-        return stored
-    return replace(changed, version=stored.version + 1, updated_at=max(now, stored.updated_at + _STEP))
+    return stored
+
+
+def _after(container: Container, now: datetime) -> datetime:
+    return max(now, container.updated_at + _STEP) if container.updated_at is not None else now
 
 
 def _with(container: Container, settings: ContainerSettings) -> Container:
@@ -141,18 +193,22 @@ def _same_settings(one: Container, other: Container) -> bool:
     )
 
 
-def _faults(command: NewContainer | ContainerUpdate, limits: Limits) -> Iterator[Refusal]:
+def _faults(command: ContainerCommand, limits: Limits) -> Iterator[Refusal]:
     if isinstance(command, NewContainer):
         if command.id is not None and not is_id(command.id):
             yield InvalidInput(path=("id",), text=f"A container's id {CHOSEN_ID_RULE}.")
-    else:
-        if not is_id(command.id):
-            yield NotFound(path=("id",), kind="container", id=command.id)
-        if command.if_version is not None and command.if_version < 1:
-            yield InvalidInput(path=("if_version",), text="A version to insist on is 1 or more.")
+        yield from _settings_faults(command.settings.given, limits)
+        return
+    if not is_id(command.id):
+        yield NotFound(path=("id",), kind="container", id=command.id)
+    if command.if_version is not None and command.if_version < 1:
+        yield InvalidInput(path=("if_version",), text="A version to insist on is 1 or more.")
+    if isinstance(command, ContainerUpdate):
         if not command.settings.given:
             yield InvalidInput(text="The input holds no setting to change.")
-    yield from _settings_faults(command.settings.given, limits)
+        yield from _settings_faults(command.settings.given, limits)
+    elif command.id == DEFAULT_CONTAINER:
+        yield InvalidInput(path=("id",), text="The default container always exists and cannot be deleted.")
 
 
 def _settings_faults(given: Mapping[str, SettingValue], limits: Limits) -> Iterator[Refusal]:

@@ -34,6 +34,7 @@ from mnesis.domain.refusals import (
     NotFound,
     Refusal,
     VersionConflict,
+    quoted,
 )
 from mnesis.domain.revise import Moment, Revision, Unchanged, Verdict
 from mnesis.domain.time_travel import NotKept, as_of
@@ -183,7 +184,7 @@ def _claim(claim: SessionClaim, course: _Course) -> tuple[Refusal, ...]:
 def _open_session(claim: SessionClaim, stored: Memory | None, course: _Course) -> tuple[Refusal, ...]:
     if claim.container_id not in course.space.containers:
         return (NotFound(path=("container_id",), kind="container", id=claim.container_id),)
-    if claim.session_id in course.space.containers:
+    if course.space.is_container(claim.session_id):
         return (AlreadyExists(path=("session_id",), kind="container", id=claim.session_id),)
     verdict = revise.new_session(stored, claim.session_id, claim.container_id, course.moment)
     if isinstance(verdict, Revision):
@@ -253,6 +254,9 @@ def _restore(command: Restore, course: _Course) -> Verdict:
     stored = space.get(command.id)
     if (refusals := revise.restorable(stored, command)) or stored is None:
         return refusals
+    if stored.container_id in space.deleted_containers:
+        text = f"The container {quoted(stored.container_id)} is deleted; create it again first."
+        return (InvalidInput(path=("id",), text=text),)
     try:
         past = as_of(stored, command.version, space.history(stored.id))
     except NotKept as not_kept:
@@ -266,7 +270,7 @@ def _create(command: Create, course: _Course) -> Verdict:
     if command.session_id is None:
         if command.container_id not in space.containers:
             return (NotFound(path=("container_id",), kind="container", id=command.container_id),)
-        if command.id is not None and command.id in space.containers:
+        if command.id is not None and space.is_container(command.id):
             return (AlreadyExists(path=("id",), kind="container", id=command.id),)
         stored = space.get(command.id) if command.id is not None else None
         return revise.create(stored, None, command, course.moment)

@@ -28,6 +28,8 @@ class Limits:
     """Nodes in one page of a connection."""
     search_candidates: int = 2_000
     """Memories that one search looks at more closely, those with the rarest words first."""
+    search_vectors: int = 100_000
+    """Memories that one search compares by meaning, the newest of those that pass its filter."""
     queued_changes: int = 5_000
     """Changes that wait for a slow subscriber before it is told that it lagged."""
     socket_operations: int = 100
@@ -52,7 +54,7 @@ class OperationLimits:
     """Directives in one document."""
     selections: int = 5_000
     """Fields and fragments in one document, a fragment as often as it is spread."""
-    cost: int = 50_000
+    cost: int = 30_000
     """Fields that one answer may hold, each list as long as it may get, with what is dear counted higher."""
     operations: int = 500
     """Queries and mutations that one process runs at once."""

@@ -113,6 +113,20 @@ class AlreadyExists(Refusal):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerNotEmpty(Refusal):
+    """A container that still holds ``memories`` is deleted only together with them."""
+
+    code = "CONTAINER_NOT_EMPTY"
+    id: str
+    memories: int
+
+    @property
+    def message(self) -> str:
+        held = "a memory" if self.memories == 1 else f"{self.memories} memories"
+        return f"The container {quoted(self.id)} holds {held}, which have to be deleted with it or before it."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Forbidden(Refusal):
     """The caller's credentials do not carry the scope that this needs."""
 

@@ -5,6 +5,7 @@ strongly by who said it and in which month and year. What was said just before a
 about, helps it when the question is asked and not when the entry is written: so it needs no care when they change.
 """
 
+import hashlib
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -137,6 +138,16 @@ def _text_members(part: object) -> Iterator[str]:
             yield from _text_members(member)
 
 
+def text_to_embed(memory: Memory) -> str:
+    """What a memory means, in its own words: the same texts that full text looks at; empty where there are none."""
+    return "\n".join(text for _, text in searched_texts(memory) if text.strip())
+
+
+def text_mark(text: str) -> bytes:
+    """Stands for a text: what has the same mark needs no embedding anew."""
+    return hashlib.blake2b(text.encode(), digest_size=16).digest()
+
+
 def terms_of(memory: Memory) -> Terms:
     """What a memory is found by."""
     counts: dict[str, int] = {}
@@ -209,8 +220,30 @@ def ranked(
         if scores:
             # Rounded, so that a score is the same when it comes back in a cursor.
             found.append((round(math.fsum(scores.values()), 6), candidate))
-    found.sort(key=lambda each: (-each[0], -each[1].created_at, -each[1].arrival))
-    return found
+    return best_first(found)
+
+
+FUSION = 60
+"""The constant of reciprocal rank fusion, as its authors have it (Cormack, Clarke and Büttcher, 2009)."""
+FUSED = 200
+"""How many of the memories nearest in meaning take part in a fusion; of those found by words, all do."""
+
+
+def fused(*lists: Iterable[tuple[float, Candidate]]) -> list[tuple[float, Candidate]]:
+    """Several rankings as one: each place counts ``1 / (60 + place)``, so that no list's scores outweigh another's."""
+    places: dict[str, list[float]] = {}
+    known: dict[str, Candidate] = {}
+    for ranking in lists:
+        for place, (_, candidate) in enumerate(ranking, 1):
+            places.setdefault(candidate.id, []).append(1 / (FUSION + place))
+            known[candidate.id] = candidate
+    found = [(round(math.fsum(shares), 6), known[each]) for each, shares in places.items()]
+    return best_first(found)
+
+
+def best_first(found: list[tuple[float, Candidate]]) -> list[tuple[float, Candidate]]:
+    """In the order of the answers: the best, then the newest."""
+    return sorted(found, key=lambda each: (-each[0], -each[1].created_at, -each[1].arrival))
 
 
 def _helpers(candidate: Candidate) -> Iterator[tuple[float, str]]:

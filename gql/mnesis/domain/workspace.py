@@ -95,9 +95,19 @@ class Workspace:
         self._entries: dict[EntryKey, str] = {}
         self._of_session: dict[str, dict[str, None]] = {}
         self.containers: set[str] = below.containers if below is not None else set()
+        self.deleted_containers: set[str] = below.deleted_containers if below is not None else set()
         self.answers: dict[tuple[str, str], tuple[str, BatchOutcome]] = below.answers if below is not None else {}
 
         self._histories: dict[str, dict[int, HistoryRecord]] = below._histories if below is not None else {}
+
+    def keep_containers(self, found: Iterable[tuple[str, bool]]) -> None:
+        """Takes over ids of containers, each with whether it is deleted."""
+        for container_id, deleted in found:
+            (self.deleted_containers if deleted else self.containers).add(container_id)
+
+    def is_container(self, some_id: str) -> bool:
+        """Whether a container has or had the id, which is then no memory's."""
+        return some_id in self.containers or some_id in self.deleted_containers
 
     def put(self, memory: Memory) -> None:
         """Lays a memory over whatever had its id."""

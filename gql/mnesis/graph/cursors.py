@@ -5,6 +5,7 @@ import binascii
 import re
 from enum import StrEnum
 
+from mnesis.domain.ids import is_id
 from mnesis.usecases.ports import Cursor
 
 
@@ -19,15 +20,18 @@ class CursorKind(StrEnum):
     ENTRIES = "e"
     HISTORY = "h"
     CHANGES = "c"
+    CONTAINERS = "n"
 
 
-_PLACE = re.compile(rf"[{''.join(CursorKind)}]:(-?[0-9]{{1,19}}):([0-9]{{1,19}})\Z")
+_PLACE = re.compile(rf"[{''.join(CursorKind)}]:(-?[0-9]{{1,19}}):([0-9]{{1,19}})(?::(.*))?\Z")
 _BEYOND = 2**63
+_BY_ID = frozenset({CursorKind.CONTAINERS})
 
 
 def cursor_text(kind: CursorKind, cursor: Cursor) -> str:
     """The cursor as clients see it: base64url without padding."""
-    return base64.urlsafe_b64encode(f"{kind}:{cursor.value}:{cursor.tie}".encode()).rstrip(b"=").decode()
+    place = f"{kind}:{cursor.value}:{cursor.tie}" + (f":{cursor.id}" if kind in _BY_ID else "")
+    return base64.urlsafe_b64encode(place.encode()).rstrip(b"=").decode()
 
 
 def read_cursor(kind: CursorKind, text: str) -> Cursor | None:
@@ -39,7 +43,9 @@ def read_cursor(kind: CursorKind, text: str) -> Cursor | None:
     found = _PLACE.match(plain)
     if found is None:
         return None
-    cursor = Cursor(value=int(found[1]), tie=int(found[2]))
+    cursor = Cursor(value=int(found[1]), tie=int(found[2]), id=found[3] or "")
+    if kind in _BY_ID and not is_id(cursor.id):
+        return None
     # Written again it must be the same text, which also tells cursors of other orders and other spellings apart.
     if max(abs(cursor.value), cursor.tie) >= _BEYOND or cursor_text(kind, cursor) != text:
         return None

@@ -1,12 +1,14 @@
 """Runs a prepared operation: the second of the two calls that everything else stands around."""
 
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable
 from typing import Any, Protocol, cast
 
 import strawberry
-from graphql import ExecutionResult, GraphQLError, create_source_event_stream, execute
+from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, create_source_event_stream
 from strawberry.execution import optimized_is_awaitable
 
+from mnesis.execution import Engine, Plan
 from mnesis.graph.context import Context
 from mnesis.graph.faults import told
 from mnesis.graph.prepare import Prepared
@@ -33,13 +35,20 @@ class NotBegun(Exception):
 
 
 class Executor:
-    """Executes operations of a schema with graphql-core, as Strawberry's own `Schema.execute` does."""
+    """Executes operations of a schema, each by a plan that is made when it is first executed.
 
-    def __init__(self, schema: strawberry.Schema, *, suggestions: bool) -> None:
-        # Strawberry gives no other way to the schema that graphql-core works with.
-        self._schema = schema._schema
-        self._executor_class = schema.execution_context_class
-        self._suggestions = suggestions
+    At most ``plans`` are kept, those that were executed last, of documents of at most ``characters`` together.
+    """
+
+    def __init__(
+        self, schema: strawberry.Schema, *, suggestions: bool, plans: int = 1_000, characters: int = 2_000_000
+    ) -> None:
+        self.engine = Engine(schema, hide_suggestions=not suggestions)
+        self._most_plans = plans
+        self._most_characters = characters
+        self._characters = 0
+        # The operation is kept beside its plan, so that its id cannot become another's.
+        self._plans: OrderedDict[int, tuple[OperationDefinitionNode, Plan]] = OrderedDict()
 
     async def execute(
         self, prepared: Prepared, variables: dict[str, Any], context: Context, root: object = None
@@ -48,20 +57,7 @@ class Executor:
 
         ``root`` is the event that a subscription is executed for.
         """
-        result = execute(
-            self._schema,
-            prepared.document,
-            root_value=root,
-            context_value=context,
-            variable_values=variables,
-            operation_name=_name(prepared),
-            is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # It narrows, but does not say so.
-            executor_class=self._executor_class,
-            hide_suggestions=not self._suggestions,
-            operation_extensions=None,
-        )
-        if not isinstance(result, ExecutionResult):
-            result = await result
+        result = await self._plan(prepared)(variables, context, root)
         answer: dict[str, Any] = {}
         if result.errors:
             answer["errors"] = list(map(told, result.errors))
@@ -72,14 +68,14 @@ class Executor:
 
     async def events(self, prepared: Prepared, variables: dict[str, Any], context: Context) -> Source:
         """The events that a subscription is to be executed for. Raises `NotBegun`."""
-        executor = self._executor_class.build(
-            self._schema,
+        executor = self.engine.executor_class.build(
+            self.engine.schema,
             prepared.document,
             context_value=context,
             raw_variable_values=variables,
             operation_name=_name(prepared),
             is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # as above
-            hide_suggestions=not self._suggestions,
+            hide_suggestions=self.engine.hide_suggestions,
             operation_extensions=None,
         )
         if isinstance(executor, list):
@@ -91,6 +87,20 @@ class Executor:
             raise NotBegun(list(map(told, source.errors or [])))
         return cast(Source, source)
 
+    def _plan(self, prepared: Prepared) -> Plan:
+        operation = prepared.operation
+        known = self._plans.get(id(operation))
+        if known is not None:
+            self._plans.move_to_end(id(operation))
+            return known[1]
+        plan = self.engine.plan(prepared.document, operation)
+        self._plans[id(operation)] = (operation, plan)
+        self._characters += _length(plan)
+        while len(self._plans) > self._most_plans or self._characters > self._most_characters:
+            _, (_, oldest) = self._plans.popitem(last=False)
+            self._characters -= _length(oldest)
+        return plan
+
 
 def ended(fault: Exception) -> dict[str, Any]:
     """What is told of the fault that ended a subscription."""
@@ -100,3 +110,7 @@ def ended(fault: Exception) -> dict[str, Any]:
 def _name(prepared: Prepared) -> str | None:
     name = prepared.operation.name
     return name.value if name is not None else None
+
+
+def _length(plan: Plan) -> int:
+    return plan.document.loc.end if plan.document.loc is not None else 0

@@ -7,11 +7,12 @@ from typing import TypeAlias, TypeVar
 from strawberry.dataloader import DataLoader
 
 from mnesis.domain.caller import Caller
+from mnesis.domain.containers import Container
 from mnesis.domain.history import HistoryRecord
 from mnesis.domain.ids import RecordId
 from mnesis.domain.memory import Memory
 from mnesis.usecases.memories import Memories
-from mnesis.usecases.ports import Container, Page, PageRequest
+from mnesis.usecases.ports import Page, PageRequest
 
 T = TypeVar("T")
 PageKey: TypeAlias = tuple[PageRequest, str]
@@ -29,6 +30,10 @@ class Loaders:
         async def container_by_id(ids: list[str]) -> list[Container | None]:
             found = await memories.containers(caller, ids)
             return [found.get(each) for each in ids]
+
+        async def container_count(ids: list[str]) -> list[int]:
+            found = await memories.count_memories_of(caller, ids)
+            return [found[each] for each in ids]
 
         async def record_by_id(ids: list[RecordId]) -> list[HistoryRecord | None]:
             found = await memories.records(caller, ids)
@@ -50,6 +55,7 @@ class Loaders:
 
         self.memories: DataLoader[str, Memory | None] = DataLoader(by_id)
         self.containers: DataLoader[str, Container | None] = DataLoader(container_by_id)
+        self.container_counts: DataLoader[str, int] = DataLoader(container_count)
         self.records: DataLoader[RecordId, HistoryRecord | None] = DataLoader(record_by_id)
         self.entry_counts: DataLoader[str, int] = DataLoader(entry_count)
         self.history_counts: DataLoader[str, int] = DataLoader(history_count)
@@ -60,6 +66,7 @@ class Loaders:
         """To be called after a write: the next mutation of the document, and its payload, see what it did."""
         self.memories.clear_all()
         self.containers.clear_all()
+        self.container_counts.clear_all()
         self.records.clear_all()
         self.entry_counts.clear_all()
         self.history_counts.clear_all()

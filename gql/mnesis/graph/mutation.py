@@ -4,6 +4,7 @@ from typing import Annotated
 
 import strawberry
 
+from mnesis.domain.containers import ContainerDeletion, ContainerUpdate, NewContainer
 from mnesis.domain.ids import DEFAULT_CONTAINER
 from mnesis.domain.memory_types import ObjectMode
 from mnesis.graph.answers import (
@@ -17,6 +18,16 @@ from mnesis.graph.answers import (
 from mnesis.graph.arguments import IdempotencyKey, IfVersion, Reason, TypeOfMemory, given
 from mnesis.graph.batch_inputs import CreateMemoriesInput, UpdateContextMemoryInput, UpdateMemoriesInput
 from mnesis.graph.commands import creation_of, entry_of, update_of
+from mnesis.graph.container_answers import (
+    CreateMemoryContainerPayload,
+    DeleteMemoryContainerPayload,
+    UpdateMemoryContainerPayload,
+    deleted_payload,
+    in_container,
+    in_new_container,
+    written_fields,
+)
+from mnesis.graph.containers import CreateMemoryContainerInput, UpdateMemoryContainerInput, settings_of
 from mnesis.graph.context import Info
 from mnesis.graph.directives import SEMANTIC_NON_NULL
 from mnesis.graph.fields import resolved
@@ -43,16 +54,26 @@ from mnesis.graph.removing import (
     receipt_fields,
 )
 from mnesis.usecases.requests import (
+    CreateContainer,
     CreateMemories,
+    DeleteContainer,
     DeleteMemory,
     MemoryUpdate,
     RestoreMemory,
+    UpdateContainer,
     UpdateContextMemory,
     UpdateMemories,
 )
 
 DEFAULT = strawberry.ID(DEFAULT_CONTAINER)
 MemoryId = Annotated[strawberry.ID, strawberry.argument(description="The memory's id.")]
+ContainerId = Annotated[strawberry.ID, strawberry.argument(description="The container's id.")]
+IfContainerVersion = Annotated[
+    int | None,
+    strawberry.argument(
+        description="The version that the container must have now; otherwise VersionConflictError. Null: any."
+    ),
+]
 
 
 @strawberry.type(
@@ -301,3 +322,79 @@ class Mutation:
         receipt = await context.memories.erase_memories(context.caller, erasure_of(input))
         context.loaders.forget()
         return EraseMemoriesPayload(**receipt_fields(receipt))
+
+    @resolved(
+        "Creates a container. Needs the scope `memory:admin`.",
+        directives=[SEMANTIC_NON_NULL],
+    )
+    async def create_memory_container(
+        self,
+        info: Info,
+        input: Annotated[CreateMemoryContainerInput, strawberry.argument(description="Its id and settings.")],
+        idempotency_key: IdempotencyKey = strawberry.UNSET,
+    ) -> CreateMemoryContainerPayload | None:
+        command = NewContainer(id=input.id, settings=settings_of(input))
+        request = CreateContainer(container=command, idempotency_key=given(idempotency_key))
+        context = info.context
+        outcome = await context.memories.create_container(context.caller, request)
+        context.loaders.forget()
+        return CreateMemoryContainerPayload(**written_fields(outcome, in_new_container))
+
+    @resolved(
+        "Changes settings of a container. Needs the scope `memory:admin`.",
+        directives=[SEMANTIC_NON_NULL],
+    )
+    async def update_memory_container(
+        self,
+        info: Info,
+        id: ContainerId,
+        input: Annotated[UpdateMemoryContainerInput, strawberry.argument(description="The settings to change.")],
+        if_version: IfContainerVersion = strawberry.UNSET,
+        idempotency_key: IdempotencyKey = strawberry.UNSET,
+    ) -> UpdateMemoryContainerPayload | None:
+        command = ContainerUpdate(id=id, settings=settings_of(input), if_version=given(if_version))
+        request = UpdateContainer(container=command, idempotency_key=given(idempotency_key))
+        context = info.context
+        outcome = await context.memories.update_container(context.caller, request)
+        context.loaders.forget()
+        return UpdateMemoryContainerPayload(**written_fields(outcome, in_container))
+
+    @resolved(
+        (
+            "Deletes a container, but never `default`. One that holds memories is ContainerNotEmptyError, unless"
+            " `deleteMemories` is true: then they are deleted too, as `deleteMemories` deletes them, in transactions of"
+            " at most 1,000, and the container with the last of them. Needs the scope `memory:admin`. When it is"
+            " interrupted, the same request goes on with the rest."
+        ),
+        directives=[SEMANTIC_NON_NULL],
+    )
+    async def delete_memory_container(
+        self,
+        info: Info,
+        id: ContainerId,
+        delete_memories: Annotated[
+            bool,
+            strawberry.argument(
+                description="Whether to delete the memories in it; their history stays, and pinned ones go too."
+            ),
+        ] = False,
+        dry_run: Annotated[
+            bool, strawberry.argument(description="Whether only to judge and to count, and to write nothing.")
+        ] = False,
+        if_version: IfContainerVersion = strawberry.UNSET,
+        reason: Annotated[
+            str | None,
+            strawberry.argument(description="Why, for the history of the memories; at most 1,000 characters."),
+        ] = strawberry.UNSET,
+        idempotency_key: IdempotencyKey = strawberry.UNSET,
+    ) -> DeleteMemoryContainerPayload | None:
+        request = DeleteContainer(
+            container=ContainerDeletion(id=id, delete_memories=delete_memories, if_version=given(if_version)),
+            dry_run=dry_run,
+            reason=given(reason),
+            idempotency_key=given(idempotency_key),
+        )
+        context = info.context
+        outcome = await context.memories.delete_container(context.caller, request)
+        context.loaders.forget()
+        return deleted_payload(outcome, id, dry_run=dry_run)

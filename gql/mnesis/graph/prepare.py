@@ -18,7 +18,6 @@ from graphql import (
     specified_rules,
     validate,
 )
-from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 
 from mnesis.domain.limits import OperationLimits
 from mnesis.domain.refusals import quoted
@@ -34,11 +33,11 @@ MOST_REPEATED = 100_000
 
 _DEFAULT_LIMITS = OperationLimits()
 
-# Strawberry adds a rule for Maybe to whatever is validated; see `strawberry.schema.schema.validate_document`.
+# Strawberry adds two to whatever is validated, see `strawberry.schema.schema.validate_document`: one for oneOf inputs,
+# and one for a Maybe that cannot be null, which speaks of Python. Ours are all members of oneOf inputs.
 _RULES = (
     *(rule for rule in specified_rules if rule is not OverlappingFieldsCanBeMergedRule),
     FieldsCanBeMerged,
-    MaybeNullValidationRule,
     OneOfInputs,
 )
 

@@ -14,6 +14,7 @@ from mnesis.domain.refusals import Forbidden, Refused
 from mnesis.domain.searching import SearchMode
 from mnesis.domain.time_travel import NotKept
 from mnesis.graph.arguments import After, Before, First, Last, TypeOfMemory, given
+from mnesis.graph.containers import MemoryContainerConnection, listed_containers, live_container
 from mnesis.graph.context import Info
 from mnesis.graph.directives import SEMANTIC_NON_NULL
 from mnesis.graph.faults import VERSION_NOT_KEPT, refused_argument
@@ -39,6 +40,14 @@ class Viewer:
         )
     )
 
+    @resolved(
+        "How many memories of the tenant a search does not yet find by their meaning as it is now, because they are"
+        " new, have changed, or were there before the server had its embedding model. They are found by their words"
+        " meanwhile. Null where the server has no embedding model."
+    )
+    async def awaiting_embedding(self, info: Info) -> int | None:
+        return await info.context.memories.count_awaiting_embedding(info.context.caller)
+
 
 @strawberry.type(description="Everything that can be queried. Needs the scope `memory:read`.")
 class Query:
@@ -53,8 +62,7 @@ class Query:
         found = await loaded(info.context.loaders, id)
         if found is not None:
             return found
-        container = await info.context.loaders.containers.load(id)
-        return MemoryContainer.of(container) if container is not None else None
+        return await live_container(info.context, id)
 
     @resolved(
         "The memory that has an id, as it is or, with `version` or `at`, as it was; null where there is or was none, or"
@@ -120,11 +128,13 @@ class Query:
         )
 
     @resolved(
-        "The memories that answer a question or have words of it, the best first, then the newest. Words are compared"
+        "The memories that answer a question or have words of it, the best first, then the newest; where the server has"
+        " an embedding model, also those that mean something like it (see `SearchMode`). Words are compared"
         " by their stems, without accents and without those that tell nothing; any of them will do, rare ones weigh"
         " more. An entry of a session is also found, less strongly, by what was said just before it, by its role, by"
         " the month and year of its `createdAt` and by its session's summary. 32 KiB of text of each memory are"
-        " searched. What is written is found at once; pages read while memories change may overlap.",
+        " searched. What is written is found by its words at once, and by its meaning once it is embedded (see"
+        " `Viewer.awaitingEmbedding`); pages read while memories change may overlap.",
         directives=[SEMANTIC_NON_NULL],
     )
     async def search_memories(
@@ -134,7 +144,7 @@ class Query:
             str,
             strawberry.argument(
                 description="Words or a question, at most 1,000 characters; there is no query syntax. One without any"
-                " word that tells something finds nothing."
+                " word that tells something finds nothing by words."
             ),
         ],
         filter: Annotated[
@@ -159,8 +169,20 @@ class Query:
         info: Info,
         id: Annotated[strawberry.ID, strawberry.argument(description="The container's id.")] = DEFAULT,
     ) -> MemoryContainer | None:
-        found = await info.context.loaders.containers.load(id)
-        return MemoryContainer.of(found) if found is not None else None
+        return await live_container(info.context, id)
+
+    @resolved("All containers by id, `default` among them; 20 of them by default.", directives=[SEMANTIC_NON_NULL])
+    async def memory_containers(
+        self,
+        info: Info,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> MemoryContainerConnection | None:
+        return await listed_containers(
+            info.context, first=given(first), after=given(after), last=given(last), before=given(before)
+        )
 
     @resolved("Who asks, as the credentials say.", directives=[SEMANTIC_NON_NULL])
     def viewer(self, info: Info) -> Viewer | None:

@@ -10,6 +10,7 @@ from mnesis.graph.filters import MemoryFilter, filter_of, filter_path
 from mnesis.graph.paths import argument
 from mnesis.graph.query import Query
 from mnesis.graph.user_errors import UserError, user_error
+from mnesis.usecases.ports import RemovalCounts as Counted
 from mnesis.usecases.removing import RemovalReceipt
 from mnesis.usecases.requests import DeleteMemories, EraseMemories
 
@@ -100,17 +101,21 @@ def erasure_of(given: EraseMemoriesInput) -> EraseMemories:
     )
 
 
+def shown_counts(counts: Counted) -> RemovalCounts:
+    """The counts as GraphQL shows them."""
+    return RemovalCounts(
+        sessions=counts.sessions,
+        working=counts.working,
+        long_term=counts.long_term,
+        history=counts.records,
+        total=counts.memories,
+    )
+
+
 def receipt_fields(receipt: RemovalReceipt) -> dict[str, Any]:
     """The fields of the payload."""
-    counts = receipt.counts
     return {
-        "receipt": RemovalCounts(
-            sessions=counts.sessions,
-            working=counts.working,
-            long_term=counts.long_term,
-            history=counts.records,
-            total=counts.memories,
-        ),
+        "receipt": shown_counts(receipt.counts),
         "dry_run": receipt.dry_run,
         "errors": [user_error(refusal, _place(refusal.path)) for refusal in receipt.refusals],
         "replayed": receipt.replayed,

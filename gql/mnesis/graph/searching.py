@@ -17,6 +17,7 @@ from mnesis.graph.filters import MemoryFilter, filter_fields
 from mnesis.graph.listing import filter_faults_named
 from mnesis.graph.memory import Memory
 from mnesis.graph.present import shown
+from mnesis.usecases.embedding import MeaningUnavailable
 from mnesis.usecases.ports import Hit, MemoryQuery, SearchPlace, SearchRequest
 
 SEMANTIC_SEARCH_UNAVAILABLE = "SEMANTIC_SEARCH_UNAVAILABLE"
@@ -26,10 +27,13 @@ described_enum(
     SearchMode,
     "By what memories are found.",
     {
-        SearchMode.AUTO: "The best that the server can do: today, their words.",
+        SearchMode.AUTO: "The best that the server can do: HYBRID where it has an embedding model that answers, else"
+        " FULL_TEXT.",
         SearchMode.FULL_TEXT: "By their words: stems, any of those in the query, rare ones weighing more (BM25).",
-        SearchMode.SEMANTIC: "By their meaning. Refused with SEMANTIC_SEARCH_UNAVAILABLE without an embedding model.",
-        SearchMode.HYBRID: "By words and meaning. Refused with SEMANTIC_SEARCH_UNAVAILABLE without an embedding model.",
+        SearchMode.SEMANTIC: "By their meaning: the cosine of the angle between the embeddings of query and memory."
+        " Refused with SEMANTIC_SEARCH_UNAVAILABLE where the server has no embedding model or it does not answer.",
+        SearchMode.HYBRID: "By words and meaning: the reciprocal ranks in both lists, 1 / (60 + rank), added up."
+        " Refused with SEMANTIC_SEARCH_UNAVAILABLE where the server has no embedding model or it does not answer.",
     },
 )
 
@@ -68,7 +72,8 @@ class MemorySearchEdge:
     )
     highlights: list[SearchHighlight] = strawberry.field(
         description="At most three passages with words of the query, those with the most different ones first; none"
-        " where an entry is found by what was said before it or by its session's summary."
+        " where a memory is found by its meaning alone, or an entry by what was said before it or by its session's"
+        " summary."
     )
 
 
@@ -77,6 +82,10 @@ class MemorySearchConnection:
     edges: list[MemorySearchEdge] = strawberry.field(description="The answers, each with its cursor and score.")
     nodes: list[Memory] = strawberry.field(description="The memories.")
     page_info: PageInfo = strawberry.field(description="Where the page lies among the answers.")
+    mode: SearchMode = strawberry.field(
+        description="By what these were found, never AUTO. FULL_TEXT in answer to AUTO means that the server has no"
+        " embedding model, or that it did not answer."
+    )
 
 
 async def searched(
@@ -94,8 +103,6 @@ async def searched(
         raise refused_argument("query", "query is empty.")
     if len(query) > QUERY_CHARACTERS:
         raise refused_argument("query", f"query has {len(query)} characters; at most {QUERY_CHARACTERS} are allowed.")
-    if mode in (SearchMode.SEMANTIC, SearchMode.HYBRID):
-        raise refused_argument("mode", "This server has no embedding model.", SEMANTIC_SEARCH_UNAVAILABLE)
     most = limits.page_nodes
     # The default must not be refused where the limit is set lower.
     size = min(first, most) if first == DEFAULT_ANSWERS else first
@@ -105,15 +112,24 @@ async def searched(
     if lists_records(meant):
         raise refused_argument("filter", "HISTORY cannot be searched.", path=["types"])
     stems = query_stems(query)
-    mark = _mark(stems)
-    request = SearchRequest(
-        stems=stems,
-        size=size,
-        candidates=limits.search_candidates,
-        after=_place(mark, after) if after is not None else None,
-    )
-    with filter_faults_named():
-        page = await context.memories.search_memories(context.caller, meant, request)
+    found_by, place = _place(query, stems, mode, after) if after is not None else (mode, None)
+    request = SearchRequest(stems=stems, size=size, candidates=limits.search_candidates, after=place, mode=found_by)
+    try:
+        with filter_faults_named():
+            page = await context.memories.search_for(
+                # A page that follows one by meaning is by meaning or not at all.
+                context.caller,
+                meant,
+                request,
+                query.strip(),
+                firmly=found_by is not SearchMode.AUTO,
+            )
+    except MeaningUnavailable as unavailable:
+        message = "The embedding model does not answer now; try again later, or search with mode FULL_TEXT."
+        if not unavailable.configured:
+            message = "This server has no embedding model."
+        raise refused_argument("mode", message, SEMANTIC_SEARCH_UNAVAILABLE) from None
+    mark = _mark(query, stems, page.mode)
     edges = [_edge(mark, hit) for hit in page.hits]
     return MemorySearchConnection(
         edges=edges,
@@ -124,6 +140,7 @@ async def searched(
             start_cursor=edges[0].cursor if edges else None,
             end_cursor=edges[-1].cursor if edges else None,
         ),
+        mode=page.mode,
     )
 
 
@@ -136,28 +153,32 @@ def _edge(mark: str, hit: Hit) -> MemorySearchEdge:
     )
 
 
-_PLACE = re.compile(r"s:([0-9a-f]{16}):([0-9]{1,15}):(-?[0-9]{1,18}):([0-9]{1,18})\Z")
+_KINDS = {SearchMode.FULL_TEXT: "s", SearchMode.SEMANTIC: "m", SearchMode.HYBRID: "h"}
+_PLACE = re.compile(r"([smh]):([0-9a-f]{16}):([0-9]{1,15}):(-?[0-9]{1,18}):([0-9]{1,18})\Z")
 
 
-def _mark(stems: tuple[str, ...]) -> str:
-    """What binds a cursor to a query: the words that are asked for."""
-    return hashlib.blake2b(" ".join(stems).encode(), digest_size=8).hexdigest()
+def _mark(query: str, stems: tuple[str, ...], mode: SearchMode) -> str:
+    """What binds a cursor to a query: by what it finds, and the words that are asked for, or, by meaning, all of it."""
+    asked = " ".join(stems) if mode is SearchMode.FULL_TEXT else query.strip()
+    return f"{_KINDS[mode]}:{hashlib.blake2b(asked.encode(errors='surrogatepass'), digest_size=8).hexdigest()}"
 
 
 def _cursor(mark: str, place: SearchPlace) -> str:
-    plain = f"s:{mark}:{place.score}:{place.created_at}:{place.arrival}"
+    plain = f"{mark}:{place.score}:{place.created_at}:{place.arrival}"
     return base64.urlsafe_b64encode(plain.encode()).rstrip(b"=").decode()
 
 
-def _place(mark: str, text: str) -> SearchPlace:
+def _place(query: str, stems: tuple[str, ...], mode: SearchMode, text: str) -> tuple[SearchMode, SearchPlace]:
+    """A cursor's place, and by what that was found, which AUTO goes on with."""
     try:
         plain = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode("ascii")
     except (binascii.Error, ValueError):
         plain = ""
     found = _PLACE.match(plain)
-    if found is None or found[1] != mark:
-        raise refused_argument("after", "This is not a cursor of this search.", CURSOR_INVALID)
-    place = SearchPlace(score=int(found[2]), created_at=int(found[3]), arrival=int(found[4]))
-    if _cursor(mark, place) != text:
-        raise refused_argument("after", "This is not a cursor of this search.", CURSOR_INVALID)
-    return place
+    if found is not None:
+        [of] = [each for each, kind in _KINDS.items() if kind == found[1]]
+        mark = _mark(query, stems, of)
+        place = SearchPlace(score=int(found[3]), created_at=int(found[4]), arrival=int(found[5]))
+        if f"{found[1]}:{found[2]}" == mark and mode in (of, SearchMode.AUTO) and _cursor(mark, place) == text:
+            return of, place
+    raise refused_argument("after", "This is not a cursor of this search.", CURSOR_INVALID)

@@ -10,6 +10,7 @@ from mnesis.domain.memory import Memory as StoredMemory
 from mnesis.domain.memory_types import MemoryType
 from mnesis.domain.refusals import (
     AlreadyExists,
+    ContainerNotEmpty,
     Forbidden,
     IdempotencyConflict,
     ImmutableMemory,
@@ -41,6 +42,9 @@ class UserErrorCode(Enum):
         "VERSION_CONFLICT", description="The stored version is not the one that the caller insists on."
     )
     ALREADY_EXISTS = strawberry.enum_value("ALREADY_EXISTS", description="The id or the entry's key is taken.")
+    CONTAINER_NOT_EMPTY = strawberry.enum_value(
+        "CONTAINER_NOT_EMPTY", description="The container still holds memories."
+    )
     FORBIDDEN = strawberry.enum_value("FORBIDDEN", description="The caller's credentials lack a scope.")
     IDEMPOTENCY_CONFLICT = strawberry.enum_value(
         "IDEMPOTENCY_CONFLICT", description="The idempotency key was used for other arguments."
@@ -97,6 +101,11 @@ class VersionConflictError(UserError):
         return await loaded(info.context.loaders, self.memory_id) if self.memory_id is not None else None
 
 
+@strawberry.type(description="A container that still holds memories is deleted only with `deleteMemories: true`.")
+class ContainerNotEmptyError(UserError):
+    memories: int = strawberry.field(description="How many memories it holds, entries of sessions included.")
+
+
 @strawberry.type(description="The id, or the entry's key, is taken.")
 class AlreadyExistsError(UserError):
     pass
@@ -146,6 +155,7 @@ USER_ERRORS: dict[str, tuple[type[UserError], Callable[[Any, str | None], dict[s
         },
     ),
     AlreadyExists.code: (AlreadyExistsError, _no_facts),
+    ContainerNotEmpty.code: (ContainerNotEmptyError, lambda refusal, _: {"memories": refusal.memories}),
     Forbidden.code: (ForbiddenError, lambda refusal, _: {"required_scope": refusal.required_scope.value}),
     IdempotencyConflict.code: (IdempotencyConflictError, _no_facts),
     LimitExceeded.code: (

@@ -12,6 +12,7 @@ from mnesis.domain.commands import BatchOutcome, Outcome
 from mnesis.domain.memory_types import MemoryType, WriteStatus
 from mnesis.domain.refusals import (
     AlreadyExists,
+    ContainerNotEmpty,
     Forbidden,
     IdempotencyConflict,
     ImmutableMemory,
@@ -28,6 +29,7 @@ _CLASSES: dict[str, type[Refusal]] = {
     refusal.code: refusal
     for refusal in (
         AlreadyExists,
+        ContainerNotEmpty,
         Forbidden,
         IdempotencyConflict,
         ImmutableMemory,

@@ -23,8 +23,8 @@ from mnesis.storage.archive_lines import (
     End,
     Header,
     Line,
-    parse_line,
 )
+from mnesis.storage.archive_reading import parse_line
 
 LINES_AT_ONCE = 500
 BYTES_AT_ONCE = 4 * MIB
@@ -38,12 +38,14 @@ _LEDGER = """
     CREATE TABLE record (
         id TEXT PRIMARY KEY, line INTEGER, version INTEGER, change INTEGER, erased INTEGER
     ) WITHOUT ROWID;
-    CREATE TABLE container (id TEXT PRIMARY KEY) WITHOUT ROWID;
+    CREATE TABLE container (id TEXT PRIMARY KEY, deleted INTEGER) WITHOUT ROWID;
 """
 # What each finds is a line and what is wrong with it.
 _AT_THE_END = (
     ("SELECT line, 'names the container ' || container || ', which the file does not hold' FROM memory"
      " WHERE NOT EXISTS (SELECT 1 FROM container WHERE id = memory.container)"),
+    ("SELECT line, 'lies in the container ' || container || ', which is deleted' FROM memory"
+     " WHERE NOT deleted AND EXISTS (SELECT 1 FROM container WHERE id = memory.container AND deleted)"),
     ("SELECT line, 'has the id of a container' FROM memory"
      " WHERE EXISTS (SELECT 1 FROM container WHERE id = memory.id)"),
     ("SELECT line, 'is an entry of the session ' || session || ', which the file does not hold' FROM memory"
@@ -205,13 +207,15 @@ def _follow(course: _Course, numbered: NumberedLine, ledger: sqlite3.Connection)
 def _follow_container(course: _Course, line: ArchivedContainer, number: int, ledger: sqlite3.Connection) -> None:
     if course.records or course.memories:
         raise BadArchive(f"Line {number} is a container after the first record or memory.")
+    if line.deleted and not course.whole_tenant:
+        raise BadArchive(f"Line {number} is a deleted container, and the file says that it holds one.")
     course.containers += 1
     if course.containers > 1 and not course.whole_tenant:
         raise BadArchive(f"Line {number} is a second container, and the file says that it holds one.")
     if course.container_id is None:
         course.container_id = line.id
     try:
-        ledger.execute("INSERT INTO container VALUES (?)", [line.id])
+        ledger.execute("INSERT INTO container VALUES (?, ?)", [line.id, line.deleted])
     except sqlite3.IntegrityError:
         raise BadArchive(f"Line {number} is the container {line.id} a second time.") from None
 

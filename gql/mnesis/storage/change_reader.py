@@ -68,11 +68,9 @@ class ChangeReader:
         rows = await self._reader.hop(lambda ask: ask(self._statements.newest, values))
         return dict(map(tuple, rows))
 
-    async def changes(self, tenant: str, place: Place, size: int) -> tuple[Marks, Rows]:
-        """How far the tenant had come, and then the first rows after a place."""
-        return await self._reader.hop(
-            lambda ask: (self._marks(ask, tenant), self._rows(ask, tenant, place, size, ChangeFilter()))
-        )
+    async def changes(self, tenant: str, place: Place, size: int) -> tuple[Marks, Rows, Marks]:
+        """How far the tenant had come, the first rows after a place, and the marks after that."""
+        return await self.wanted_changes(tenant, place, size, ChangeFilter())
 
     async def wanted_changes(
         self, tenant: str, place: Place, size: int, wanted: ChangeFilter

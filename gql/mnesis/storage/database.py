@@ -1,7 +1,7 @@
 """A database as a whole: its lanes, its reader, and which engine a URL names."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from zlib import crc32
 
@@ -10,7 +10,10 @@ import uuid_utils
 from mnesis.domain.caller import Caller
 from mnesis.domain.commands import Batch, BatchOutcome
 from mnesis.domain.limits import Limits
-from mnesis.storage.engines import Engine
+from mnesis.storage.aging import AgingHistory
+from mnesis.storage.containers import Containers
+from mnesis.storage.embeddings import Embeddings
+from mnesis.storage.engines import DriverCursor, Engine
 from mnesis.storage.feed import Feed
 from mnesis.storage.lanes import Lane, QueueBounds
 from mnesis.storage.postgres_engine import PostgresEngine
@@ -20,8 +23,10 @@ from mnesis.storage.sqlite_engine import SqliteEngine
 from mnesis.storage.transaction import Transactions
 from mnesis.storage.wakeups import NoWakeups, PostgresWakeups
 from mnesis.usecases import ports
+from mnesis.usecases.embedding import EmbeddingStore
 from mnesis.usecases.metering import UNMETERED, Meter
-from mnesis.usecases.ports import ChangeFeed, MemoryReader, Removal, RemovalStep
+from mnesis.usecases.ports import ChangeFeed, ContainerOutcome, ContainerWrite, MemoryReader, Removal, RemovalStep
+from mnesis.usecases.retention_ports import AgingStore
 
 SQLITE_PREFIX = "sqlite:///"
 POSTGRESQL_PREFIXES = ("postgresql://", "postgres://")
@@ -34,9 +39,10 @@ class UnknownDatabase(ValueError):
 class Store:
     """Writes through the lanes, what belongs to one tenant always through the same one."""
 
-    def __init__(self, lanes: list[Lane], removing: Removing) -> None:
+    def __init__(self, lanes: list[Lane], removing: Removing, containers: Containers) -> None:
         self._lanes = lanes
         self._removing = removing
+        self._containers = containers
 
     async def apply(self, caller: Caller, batch: Batch) -> BatchOutcome:
         return await self._lane(caller).apply(caller.tenant, batch)
@@ -54,6 +60,13 @@ class Store:
             caller.tenant, lambda cursor: self._removing.step(cursor, caller, removal, ids, found=found, last=last)
         )
 
+    async def write_container(self, caller: Caller, write: ContainerWrite) -> ContainerOutcome:
+        return await self._lane(caller).run(caller.tenant, lambda cursor: self._containers.write(cursor, caller, write))
+
+    async def run(self, caller: Caller, job: Callable[[DriverCursor], int]) -> int:
+        """See `Lane.run`."""
+        return await self._lane(caller).run(caller.tenant, job)
+
     def _lane(self, caller: Caller) -> Lane:
         return self._lanes[crc32(caller.tenant.encode()) % len(self._lanes)]
 
@@ -66,22 +79,35 @@ class Store:
 class Database:
     """An open database. The schema must be there already (see `migrations`)."""
 
-    def __init__(self, engine: Engine, *, limits: Limits, reader_threads: int, meter: Meter = UNMETERED) -> None:
-        transactions = Transactions(engine, limits, new_id)
+    def __init__(
+        self, engine: Engine, *, limits: Limits, reader_threads: int, embeds: bool = False, meter: Meter = UNMETERED
+    ) -> None:
+        transactions = Transactions(engine, limits, new_id, embeds=embeds)
         bounds = QueueBounds()
         wakeups = PostgresWakeups(engine) if isinstance(engine, PostgresEngine) else NoWakeups()
         self._feed = Feed(engine, wakeups, most_queued=limits.queued_changes, meter=meter)
+        self.written: Callable[[], None] | None = None
+        """Called after every commit, in the lane's thread; returns at once."""
         lanes = [
-            Lane(engine, transactions, bounds, f"mnesis-writer-{number}", self._feed.committed, meter)
+            Lane(engine, transactions, bounds, f"mnesis-writer-{number}", self._committed, meter)
             for number in range(engine.most_writer_lanes)
         ]
         meter.lanes(lambda: {lane.name: lane.depth for lane in lanes})
         meter.subscribers(lambda: self._feed.subscribers)
-        self._store = Store(lanes, Removing(engine, transactions))
+        removing = Removing(engine, transactions)
+        self._store = Store(lanes, removing, Containers(engine, transactions, removing))
         self._reader = Reader(engine, threads=reader_threads, meter=meter)
+        self._aging = AgingHistory(engine, transactions, self._store.run)
+        self.embeddings: EmbeddingStore = Embeddings(engine, lanes[-1], self._reader)
         self.store: ports.Store = self._store
         self.reader: MemoryReader = self._reader
         self.feed: ChangeFeed = self._feed
+        self.aging: AgingStore = self._aging
+
+    def _committed(self, tenant: str) -> None:
+        self._feed.committed(tenant)
+        if self.written is not None:
+            self.written()
 
     async def check(self) -> None:
         """A cheap round trip; raises `StoreFault` when the database does not answer."""
@@ -92,6 +118,7 @@ class Database:
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(None, self._store.close)
         await self._feed.close()
+        await loop.run_in_executor(None, self._aging.close)
         await loop.run_in_executor(None, self._reader.close)
 
 
@@ -110,8 +137,17 @@ def engine_for(url: str, *, writer_lanes: int) -> Engine:
 
 
 def open_database(
-    url: str, *, limits: Limits, reader_threads: int, writer_lanes: int, meter: Meter = UNMETERED
+    url: str,
+    *,
+    limits: Limits,
+    reader_threads: int,
+    writer_lanes: int,
+    embeds: bool = False,
+    meter: Meter = UNMETERED,
 ) -> Database:
-    """Opens a database by its URL; connections are made when they are first needed."""
+    """Opens a database by its URL; connections are made when they are first needed.
+
+    ``embeds`` has what is written marked for embedding.
+    """
     engine = engine_for(url, writer_lanes=writer_lanes)
-    return Database(engine, limits=limits, reader_threads=reader_threads, meter=meter)
+    return Database(engine, limits=limits, reader_threads=reader_threads, embeds=embeds, meter=meter)

@@ -61,6 +61,10 @@ class Engine(Protocol):
         """Whether the connection is of no further use."""
         ...
 
+    def interrupt(self, connection: Connection) -> None:
+        """Has a statement that another thread runs on the connection fail, if there is one."""
+        ...
+
     def among(self, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
         """``column`` is one of the texts in the list parameter ``name``."""
         ...

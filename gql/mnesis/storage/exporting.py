@@ -8,20 +8,13 @@ from heapq import merge
 from itertools import chain
 from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, FromClause, LargeBinary, Select, bindparam, cast, func, select
+from sqlalchemy import ColumnElement, FromClause, LargeBinary, Select, bindparam, cast, false, func, select
 
 from mnesis.complaints import Complaint
 from mnesis.domain.caller import Caller
 from mnesis.domain.decide import ARRIVALS_PER_CHANGE
-from mnesis.storage.archive_lines import (
-    CONTAINER_COLUMNS,
-    End,
-    container_line,
-    end_line,
-    header_line,
-    memory_line,
-    record_line,
-)
+from mnesis.storage.archive_lines import CONTAINER_COLUMNS, End
+from mnesis.storage.archive_writing import container_line, end_line, header_line, memory_line, record_line
 from mnesis.storage.engines import Connection, Engine
 from mnesis.storage.rows import HISTORY_COLUMNS, MEMORY_COLUMNS, Row
 from mnesis.storage.statements import CONTAINER, HISTORY, MEMORY
@@ -103,7 +96,9 @@ class Export:
 
     def _containers(self) -> Iterator[Row]:
         found = select(*CONTAINER_COLUMNS).order_by(CONTAINER.c.created_at, _BYTES_OF_ID)
-        return self._rows(found if self._whole else found.where(CONTAINER.c.id == bindparam("container")))
+        if self._whole:
+            return self._rows(found)  # Tombstones too, which memories refer to.
+        return self._rows(found.where(CONTAINER.c.id == bindparam("container"), CONTAINER.c.deleted.is_(false())))
 
     def _records(self) -> Iterator[_Placed]:
         """Records in the order of the changes, and so of an index."""

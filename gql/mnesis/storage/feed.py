@@ -213,7 +213,9 @@ class _TenantFeed:
         try:
             while self._due and self._all:
                 self._due = False
-                marks, rows = await self._reader.changes(self._tenant, self.place, READ_ROWS)
+                marks, rows, after = await self._reader.changes(self._tenant, self.place, READ_ROWS)
+                if after.cut_off(self.place):
+                    self._expire()
                 self._hand_out(rows)
                 if len(rows) < READ_ROWS:
                     # Changes without a record, such as one that changed nothing, are behind us too.
@@ -227,6 +229,12 @@ class _TenantFeed:
             log.warning("The change feed could not read; it is tried again: %s", fault)
         finally:
             self._reading = None
+
+    def _expire(self) -> None:
+        """A rule that keeps few records of a memory may cut one before it was read; those who wait must not miss it
+        unawares. Whoever catches up looks after itself."""
+        for subscription in [each for each in self._all if each.joined]:
+            subscription.fail(CursorExpired())
 
     def _hand_out(self, rows: list[Any]) -> None:
         together = ReadTogether()

@@ -28,7 +28,16 @@ from mnesis.domain.ids import DEFAULT_CONTAINER
 from mnesis.domain.limits import Limits
 from mnesis.domain.memory import Memory
 from mnesis.storage.archive_checks import Archive, BadArchive, NumberedLine, check_archive, read_lines
-from mnesis.storage.archive_lines import ArchivedContainer, ArchivedRecord, End, Header, new_container
+from mnesis.storage.archive_lines import (
+    CONTAINER_COLUMNS,
+    ArchivedContainer,
+    ArchivedRecord,
+    End,
+    Header,
+    new_container,
+    stored_container,
+)
+from mnesis.storage.embedding_statements import due_statement
 from mnesis.storage.engines import Connection, DriverCursor, Engine, WriteStatement
 from mnesis.storage.instants import to_microseconds
 from mnesis.storage.rows import memory_row
@@ -90,7 +99,7 @@ class _Note:
 class _Statements:
     """What an import asks and writes."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, embeds: bool) -> None:
         def asked(statement: Select[Any]) -> VisibleStatement:
             return compile_visible(visible(statement), engine.dialect)
 
@@ -103,6 +112,7 @@ class _Statements:
         self.new_memories = engine.write_statement(MEMORY, over=False)
         self.new_records = engine.write_statement(HISTORY, over=False)
         self.put_search = SearchWriteStatements(engine).put
+        self.put_due = due_statement(engine) if embeds else None
         self.put_note = engine.write_statement(IDEMPOTENCY, over=True)
         one = bindparam("one", type_=BigInteger)
         in_container = MEMORY.c.container_id == bindparam("container")
@@ -116,6 +126,7 @@ class _Statements:
             )
         ]  # fmt: skip
         self.containers = asked(select(CONTAINER.c.id).where(engine.among(CONTAINER.c.id, "ids")))
+        self.stored_containers = asked(select(*CONTAINER_COLUMNS).where(engine.among(CONTAINER.c.id, "ids")))
         noted = IDEMPOTENCY.c.subject == bindparam("subject")
         self.notes = asked(select(IDEMPOTENCY.c.key, IDEMPOTENCY.c.answer).where(noted))
         own = IDEMPOTENCY.c.tenant_id == bindparam(TENANT)
@@ -156,13 +167,16 @@ class _Shifts:
 class Import:
     """One archive on its way into a tenant; ``container_id`` names the container that it becomes."""
 
-    def __init__(self, engine: Engine, limits: Limits, caller: Caller, container_id: str | None) -> None:
+    def __init__(
+        self, engine: Engine, limits: Limits, caller: Caller, container_id: str | None, *, embeds: bool = False
+    ) -> None:
+        """``embeds`` has the memories marked for embedding."""
         self._engine = engine
         self._limits = limits
         self._tenant = caller.tenant
         self._values = caller_parameters(caller)
         self._container_id = container_id
-        self._statements = _Statements(engine)
+        self._statements = _Statements(engine, embeds=embeds)
         self._run = f"{time.time_ns()}"
         self._archive: Archive | None = None
         self._target: str | None = None
@@ -248,7 +262,11 @@ class Import:
         and whether it is gone is what tells that the import is complete."""
         self._begin(writing, note)
         for start in range(0, len(containers), ROWS_AT_ONCE):
-            rows = [container.row(self._tenant) for container in containers[start : start + ROWS_AT_ONCE]]
+            part = containers[start : start + ROWS_AT_ONCE]
+            ids = self._engine.texts([container.id for container in part])
+            found = map(stored_container, self._asked(writing.cursor, self._statements.stored_containers, ids=ids))
+            stored = {container.id: container for container in found}
+            rows = [container.over(stored.get(container.id, container)).row(self._tenant) for container in part]
             self._engine.write(writing.cursor, self._statements.put_containers, rows)
         writing.cursor.execute(self._statements.drop_note, {**self._values, "subject": _NOTED_BY, "key": note.key})
         note.finishing = True
@@ -459,14 +477,29 @@ class _Writing:
             self.flush()
 
     def flush(self) -> None:
+        self._refuse_containers()
         self._hand_over(self._statements.new_records, self._records)
         self._hand_over(self._statements.new_memories, [memory_row(self._tenant, each) for each in self._memories])
         # An import that is undone takes these along: they hang on their memories.
         live = [search_row(self._tenant, each) for each in self._memories if not each.deleted]
         self._hand_over(self._statements.put_search, live)
+        if self._statements.put_due is not None:
+            # Behind what is written meanwhile, so that others need not wait for a large import.
+            due = [[self._tenant, each.id, each.version, _now()] for each in self._memories if not each.deleted]
+            self._hand_over(self._statements.put_due, due)
         self._records.clear()
         self._memories.clear()
         self._weight = 0
+
+    def _refuse_containers(self) -> None:
+        """Refuses ids that containers have got since the archive was checked; no constraint of the tables does."""
+        if not self._memories:
+            return
+        statement = self._statements.containers
+        ids = self._engine.texts([memory.id for memory in self._memories])
+        self.cursor.execute(statement.text, {**statement.fixed, TENANT: self._tenant, "ids": ids})
+        for (container_id,) in self.cursor.fetchall():
+            raise CannotImport(f"A container of the tenant {self._tenant} has got the id {container_id} meanwhile.")
 
     def _hand_over(self, statement: WriteStatement, rows: list[list[Any]]) -> None:
         if rows:

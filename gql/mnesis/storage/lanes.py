@@ -39,6 +39,8 @@ MERGED_BYTES = 16 * 1024 * 1024
 OBJECT_BYTES = 250
 """Roughly what one Python object with its slots weighs."""
 HOUSEKEEPING_S = 3_600.0
+NO_TENANT = ""
+"""Whose job it is where it is nobody's, such as keeping embeddings; there is nothing to tell of it."""
 IN_DOUBT_S = 10.0
 """How long it is asked whether a COMMIT took effect whose connection broke, before the callers are refused."""
 
@@ -216,6 +218,8 @@ class Lane:
             self._tell_of(begun[0].tenant)
 
     def _tell_of(self, tenant: str) -> None:
+        if tenant == NO_TENANT:
+            return
         try:
             self._committed_for(tenant)
         except Exception:

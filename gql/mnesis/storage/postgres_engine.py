@@ -1,6 +1,7 @@
 """PostgreSQL through psycopg 3, in threads: arrays hand over any number of rows in one statement."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import count
 from typing import Any
 
@@ -126,6 +127,11 @@ class PostgresEngine:
 
     def is_lost(self, connection: Connection) -> bool:
         return bool(connection.closed or connection.pgconn.status != pq.ConnStatus.OK)
+
+    def interrupt(self, connection: Connection) -> None:
+        """Through a connection of its own; where the server does not answer, nothing can be said to it."""
+        with suppress(psycopg.Error):
+            connection.cancel_safe(timeout=CONNECT_TIMEOUT_S)
 
     def among(self, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
         return column == sql_any(cast(bindparam(name), ARRAY(Text)))

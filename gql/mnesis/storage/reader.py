@@ -10,14 +10,17 @@ from time import perf_counter
 from typing import Any, TypeVar
 
 from mnesis.domain.caller import Caller
+from mnesis.domain.containers import Container
 from mnesis.domain.history import HistoryRecord
 from mnesis.domain.ids import DEFAULT_CONTAINER, RecordId
 from mnesis.domain.memory import Memory
 from mnesis.domain.memory_types import MemoryType
 from mnesis.domain.time_travel import NotKept, as_of
+from mnesis.storage.container_rows import container_from, default_container
+from mnesis.storage.embedding_statements import EmbeddingReadStatements
 from mnesis.storage.engines import Connection, Engine
 from mnesis.storage.filtering import findable, sought
-from mnesis.storage.instants import from_microseconds, to_microseconds
+from mnesis.storage.instants import to_microseconds
 from mnesis.storage.removal_statements import RemovalStatements
 from mnesis.storage.removing import removal_counts
 from mnesis.storage.rows import memory_from, record_from
@@ -26,7 +29,6 @@ from mnesis.storage.statements import ReadStatements
 from mnesis.storage.visibility import VisibleStatement, caller_parameters
 from mnesis.usecases.metering import UNMETERED, Meter
 from mnesis.usecases.ports import (
-    Container,
     Cursor,
     MemoryQuery,
     Page,
@@ -62,6 +64,7 @@ class Reader:
         self._statements = ReadStatements(engine)
         self._searcher = Searcher(engine, self._statements.memories)
         self._removals = RemovalStatements(engine)
+        self._embeddings = EmbeddingReadStatements(engine)
         self._local = threading.local()
         self._connections: set[Connection] = set()
         self._lock = threading.Lock()
@@ -76,6 +79,14 @@ class Reader:
         self._threads.shutdown(wait=True)
         for connection in self._connections:
             connection.close()
+        self._connections.clear()
+
+    def interrupt(self) -> None:
+        """Has the questions under way fail with `StoreFault`. Blocks until the database was told."""
+        with self._lock:
+            connections = list(self._connections)
+        for connection in connections:
+            self._engine.interrupt(connection)
 
     async def memories(self, caller: Caller, ids: Collection[str]) -> Mapping[str, Memory]:
         rows = await self._rows(caller, self._statements.memories, {"ids": self._engine.texts(ids)}, kind="memories")
@@ -125,10 +136,32 @@ class Reader:
         rows = await self._rows(
             caller, self._statements.containers, {"ids": self._engine.texts(ids)}, kind="containers"
         )
-        found = {row[1]: Container(id=row[1], name=row[2], created_at=from_microseconds(row[3])) for row in rows}
+        found = {container.id: container for container in map(container_from, rows)}
         if DEFAULT_CONTAINER in ids and DEFAULT_CONTAINER not in found:
-            found[DEFAULT_CONTAINER] = Container(id=DEFAULT_CONTAINER, name=DEFAULT_CONTAINER, created_at=None)
+            found[DEFAULT_CONTAINER] = default_container(None)
         return found
+
+    async def list_containers(self, caller: Caller, page: PageRequest) -> Page[Container]:
+        bound, ascending = _direction(page, ascending=True)
+        place = page.before if page.backward else page.after
+        values: dict[str, Any] = {"size": page.size + 1}
+        if place is not None:
+            values["place"] = place.id
+        rows = await self._rows(caller, self._statements.list_containers(bound, ascending), values)
+        found = list(map(container_from, rows))
+        if not found and (place is None or _is_beyond_default(place, page)):
+            # A tenant that was never written to, since the default container comes with everyone else's first row.
+            found = [default_container(None)] if not await self._count_containers(caller) else []
+        return _page(found, _container_cursor, page)
+
+    async def count_containers(self, caller: Caller) -> int:
+        return await self._count_containers(caller) or 1
+
+    async def _count_containers(self, caller: Caller) -> int:
+        return _count(await self._rows(caller, self._statements.count_containers, {}))
+
+    async def count_memories_of(self, caller: Caller, container_ids: Collection[str]) -> Mapping[str, int]:
+        return await self._counts(caller, self._statements.count_memories_of, container_ids)
 
     async def list_memories(self, caller: Caller, query: MemoryQuery, page: PageRequest) -> Page[Memory]:
         wanted = sought(query, self._engine)
@@ -177,6 +210,9 @@ class Reader:
 
     async def search_memories(self, caller: Caller, query: MemoryQuery, request: SearchRequest) -> SearchPage:
         return await self._hop(lambda ask: self._searcher.search(ask, caller, query, request), kind="search")
+
+    async def count_awaiting_embedding(self, caller: Caller) -> int:
+        return _count(await self._rows(caller, self._embeddings.count_due, {}))
 
     async def list_records(self, caller: Caller, query: RecordQuery, page: PageRequest) -> Page[HistoryRecord]:
         conditions, values = self._record_conditions(query)
@@ -359,6 +395,14 @@ def _update_cursor(memory: Memory) -> Cursor:
 
 
 _MEMORY_CURSORS = {"created_at": _memory_cursor, "updated_at": _update_cursor}
+
+
+def _container_cursor(container: Container) -> Cursor:
+    return Cursor(value=0, id=container.id)
+
+
+def _is_beyond_default(place: Cursor, page: PageRequest) -> bool:
+    return place.id > DEFAULT_CONTAINER if page.backward else place.id < DEFAULT_CONTAINER
 
 
 def _record_cursor(record: HistoryRecord) -> Cursor:

@@ -25,7 +25,7 @@ from mnesis.storage.transaction import ANSWERS_KEPT, Transactions
 from mnesis.storage.visibility import TENANT, VisibleStatement
 from mnesis.usecases.ports import Removal, RemovalCounts, RemovalStep
 
-_ANSWER = "removed"
+REMOVED = "removed"
 """Where the answer to a removal stands in the stored JSON, beside what every stored answer has."""
 
 
@@ -169,13 +169,13 @@ class _Step:
         oldest = to_microseconds(self._now - ANSWERS_KEPT)
         values = {**self._engine.pair_values([(actor, key.key)]), "oldest": oldest}
         for _, _, fingerprint, answer in self._rows(self._writes.answers, values):
-            return fingerprint, json.loads(answer).get(_ANSWER)
+            return fingerprint, json.loads(answer).get(REMOVED)
         return None
 
     def _remember(self, actor: str, key: Idempotency, total: RemovalCounts, *, settled: bool) -> None:
         # It has the form of every answer, so that another request with this key is told of the conflict.
         stored = json.loads(answer_text(BatchOutcome(outcomes=())))
-        stored[_ANSWER] = {"counts": asdict(total), "settled": settled}
+        stored[REMOVED] = {"counts": asdict(total), "settled": settled}
         row = [self._tenant, actor, key.key, key.fingerprint, json.dumps(stored), to_microseconds(self._now)]
         self._engine.write(self._cursor, self._writes.put_answers, [row])
 

@@ -12,9 +12,10 @@ from typing import Any
 
 from mnesis.domain.caller import Caller
 from mnesis.domain.memory import Memory
-from mnesis.domain.searching import Candidate, Statistics, passages, ranked
+from mnesis.domain.searching import FUSED, Candidate, SearchMode, Statistics, fused, passages, ranked
 from mnesis.storage.engines import Engine
 from mnesis.storage.filtering import findable, sought
+from mnesis.storage.nearest import Nearest
 from mnesis.storage.rows import memory_from
 from mnesis.storage.search_index import container_word, counts_of, session_word, stem_word
 from mnesis.storage.search_statements import SearchReadStatements
@@ -51,6 +52,7 @@ class Searcher:
         self._engine = engine
         self._memories = memories
         self._statements = SearchReadStatements(engine)
+        self._nearest = Nearest(engine)
         self._counted: dict[str, _Counted] = {}
         self._lock = threading.Lock()
 
@@ -95,15 +97,7 @@ class _Search:
             self._marks.append(container_word(self._tenant, findable(query.container_id)))
 
     def page(self) -> SearchPage:
-        statistics = self._counted()
-        candidates = self._candidates(statistics)
-        explored, helpers = self._explored([each for _, each in ranked(candidates, (), statistics)[:EXPLORED]])
-        by_id = {each.id: each for each in candidates}
-        by_id.update((each.id, each) for each in explored)
-        found = [
-            (score, candidate, _place(score, candidate))
-            for score, candidate in ranked(by_id.values(), helpers, statistics)
-        ]
+        found = [(score, candidate, _place(score, candidate)) for score, candidate in self._found()]
         if (after := self._request.after) is not None:
             found = [each for each in found if _order(each[2]) > _order(after)]
         page = found[: self._request.size]
@@ -117,7 +111,37 @@ class _Search:
                 if (memory := memories.get(candidate.id)) is not None
             ),
             has_next=len(found) > len(page),
+            mode=self._request.mode,
         )
+
+    def _found(self) -> list[tuple[float, Candidate]]:
+        """All answers, the best first."""
+        match self._request.mode:
+            case SearchMode.SEMANTIC:
+                return self._nearest(self._request.candidates)
+            case SearchMode.HYBRID:
+                return fused(self._by_words(), self._nearest(min(FUSED, self._request.candidates)))
+            case _:
+                return self._by_words()
+
+    def _nearest(self, size: int) -> list[tuple[float, Candidate]]:
+        assert self._request.meant is not None
+        return self._searcher._nearest.nearest(
+            self._given_ask,
+            self._common,
+            self._wanted,
+            self._request.meant,
+            size=size,
+            most=self._request.vectors,
+        )
+
+    def _by_words(self) -> list[tuple[float, Candidate]]:
+        statistics = self._counted()
+        candidates = self._candidates(statistics)
+        explored, helpers = self._explored([each for _, each in ranked(candidates, (), statistics)[:EXPLORED]])
+        by_id = {each.id: each for each in candidates}
+        by_id.update((each.id, each) for each in explored)
+        return ranked(by_id.values(), helpers, statistics)
 
     def _counted(self) -> Statistics:
         memories, length = self._searcher.totals(self._given_ask, self._caller)

@@ -72,6 +72,9 @@ class SqliteEngine:
         """A file does not hang up."""
         return False
 
+    def interrupt(self, connection: Connection) -> None:
+        connection.interrupt()
+
     def among(self, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
         return column.in_(self.listed(name))
 

@@ -40,6 +40,7 @@ IDEMPOTENCY = table_of(IdempotencyRow)
 
 # Spelt as the partial indexes spell it, so that both databases see that they may use them.
 _LIVE = text("NOT memory.deleted")
+_LIVE_CONTAINER = text("NOT container.deleted")
 
 
 class WriteStatements:
@@ -55,7 +56,8 @@ class WriteStatements:
         self.by_entry_keys = compile_visible(_by_entry_keys(engine), engine.dialect)
         self.of_sessions = compile_visible(_of_sessions(engine), engine.dialect)
         self.containers = compile_visible(
-            visible(select(CONTAINER.c.id).where(engine.among(CONTAINER.c.id, "ids"))), engine.dialect
+            visible(select(CONTAINER.c.id, CONTAINER.c.deleted).where(engine.among(CONTAINER.c.id, "ids"))),
+            engine.dialect,
         )
         self.history_from = compile_visible(
             visible(
@@ -106,6 +108,14 @@ class ReadStatements:
             .limit(1)
         )
         self.containers = self._compiled(select(*CONTAINER.columns).where(engine.among(CONTAINER.c.id, "ids")))
+        self.list_containers = cache(self._list_containers)
+        live_containers = select(func.count()).select_from(CONTAINER).where(_LIVE_CONTAINER)
+        self.count_containers = self._compiled(live_containers)
+        self.count_memories_of = self._compiled(
+            select(MEMORY.c.container_id, func.count())
+            .where(engine.among(MEMORY.c.container_id, "ids"), _LIVE)
+            .group_by(MEMORY.c.container_id)
+        )
         self.count_entries = self._compiled(
             select(MEMORY.c.session_id, func.count())
             .where(engine.among(MEMORY.c.session_id, "ids"), _LIVE)
@@ -174,6 +184,14 @@ class ReadStatements:
             "until": during(HISTORY.c.created_at, None, "until"),
         }
         return [known[name] for name in sorted(given)]
+
+    def _list_containers(self, bound: str | None, ascending: bool) -> VisibleStatement:
+        found = select(*CONTAINER.columns).where(_LIVE_CONTAINER)
+        if bound is not None:
+            place: ColumnElement[str] = bindparam("place")
+            found = found.where(CONTAINER.c.id > place if ascending else CONTAINER.c.id < place)
+        by_id = CONTAINER.c.id.asc() if ascending else CONTAINER.c.id.desc()
+        return self._compiled(found.order_by(by_id).limit(bindparam("size", type_=BigInteger)))
 
     def _entries(self, bound: str | None, ascending: bool) -> VisibleStatement:
         found = select(*MEMORY.columns).where(MEMORY.c.session_id == bindparam("session"), _LIVE)

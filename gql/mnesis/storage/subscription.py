@@ -50,7 +50,7 @@ class Subscription:
         self._most_queued = most_queued
         self._queue: deque[tuple[Change, int]] = deque()
         self._queued_bytes = 0
-        self._joined = False
+        self.joined = False
         self._fault: Exception | None = None
         self._waiting: asyncio.Future[None] | None = None
         self._join_when_level()
@@ -59,7 +59,7 @@ class Subscription:
         while not self._queue:
             if self._fault is not None:
                 raise self._fault
-            if self._joined:
+            if self.joined:
                 await self._woken()
             else:
                 await self._catch_up()
@@ -112,7 +112,7 @@ class Subscription:
 
     def _join_when_level(self) -> None:
         if self._place >= self._feed.place:
-            self._joined = True
+            self.joined = True
             self._feed.join(self)
 
     async def _catch_up(self) -> None:

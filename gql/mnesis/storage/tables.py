@@ -5,8 +5,8 @@ alike. JSON is stored as the text that was written, so that numbers and the orde
 Every key begins with the tenant.
 """
 
-from sqlalchemy import DDL, JSON, BigInteger, Column, Index, LargeBinary, Text, UniqueConstraint, event, text
-from sqlalchemy.dialects.postgresql import TSVECTOR
+from sqlalchemy import DDL, JSON, REAL, BigInteger, Column, Index, LargeBinary, Text, UniqueConstraint, event, text
+from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR
 from sqlalchemy.schema import ForeignKeyConstraint
 from sqlmodel import Field, SQLModel
 
@@ -26,7 +26,12 @@ class TenantRow(SQLModel, table=True):
 
 
 class ContainerRow(SQLModel, table=True):
-    """A named partition of a tenant; ``default`` comes with the tenant."""
+    """A named partition of a tenant; ``default`` comes with the tenant.
+
+    A deleted one stays as a tombstone: memories that were in it refer to it, and its id goes on at the next version.
+    ``retention`` is null or an object such as ``{"SESSION": {"days": 30, "count": 1000}}``, whose keys are values of
+    `MemoryType`, as ``memory.memory_type`` has them (HISTORY too), and whose rules lack what they do not bound.
+    """
 
     __tablename__ = "container"
     __table_args__ = (ForeignKeyConstraint(["tenant_id"], ["tenant.id"], name="container_tenant"),)
@@ -35,6 +40,12 @@ class ContainerRow(SQLModel, table=True):
     id: str = Field(sa_column=Column(Text, primary_key=True))
     name: str = Field(sa_column=Column(Text, nullable=False))
     created_at: int = Field(sa_column=Column(BigInteger, nullable=False))
+    description: str | None = Field(sa_column=Column(Text))
+    metadata_: str | None = Field(sa_column=Column("metadata", JSON))  # SQLModel keeps the bare name to itself.
+    retention: str | None = Field(sa_column=Column(JSON))
+    version: int = Field(nullable=False)
+    updated_at: int = Field(sa_column=Column(BigInteger, nullable=False))
+    deleted: bool = Field(nullable=False)
 
 
 class MemoryRow(SQLModel, table=True):
@@ -69,6 +80,15 @@ class MemoryRow(SQLModel, table=True):
             sqlite_where=LIVE,
         ),
         Index("memory_last_updated", "tenant_id", "updated_at", "arrival", postgresql_where=LIVE, sqlite_where=LIVE),
+        Index(
+            "memory_last_updated_in_container",
+            "tenant_id",
+            "container_id",
+            "updated_at",
+            "arrival",
+            postgresql_where=LIVE,
+            sqlite_where=LIVE,
+        ),
         Index(
             "memory_entries",
             "tenant_id",
@@ -188,6 +208,57 @@ class SearchRow(SQLModel, table=True):
     length: int = Field(nullable=False)
     words: str = Field(sa_column=Column(Text().with_variant(TSVECTOR(), "postgresql"), nullable=False))
     counts: str = Field(sa_column=Column(Text, nullable=False))
+
+
+class EmbeddingRow(SQLModel, table=True):
+    """What one live memory means to a model; it goes when the memory is deleted, with its row in ``search``.
+
+    ``vector`` are ``dimensions`` float32 numbers of length 1 together, null where the text has no meaning. On
+    PostgreSQL they are an array that pgvector casts to its own type, so that the schema is the same whether the
+    extension is there or comes later. ``version`` is the memory's when the text was last looked at, ``text_mark``
+    stands for that text.
+    """
+
+    __tablename__ = "embedding"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "memory_id"],
+            ["search.tenant_id", "search.memory_id"],
+            name="embedding_search",
+            ondelete="CASCADE",
+        ),
+    )
+
+    tenant_id: str = Field(sa_column=Column(Text, primary_key=True))
+    memory_id: str = Field(sa_column=Column(Text, primary_key=True))
+    model: str = Field(sa_column=Column(Text, nullable=False))
+    dimensions: int = Field(nullable=False)
+    version: int = Field(nullable=False)
+    text_mark: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    vector: bytes | None = Field(sa_column=Column(LargeBinary().with_variant(ARRAY(REAL), "postgresql")))
+
+
+class EmbeddingDueRow(SQLModel, table=True):
+    """A live memory that awaits embedding since it was written as ``version``.
+
+    It is nobody's turn before ``due_at``: who takes a memory puts that off, and it comes back if they never return.
+    """
+
+    __tablename__ = "embedding_due"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "memory_id"],
+            ["search.tenant_id", "search.memory_id"],
+            name="embedding_due_search",
+            ondelete="CASCADE",
+        ),
+        Index("embedding_due_next", "due_at"),
+    )
+
+    tenant_id: str = Field(sa_column=Column(Text, primary_key=True))
+    memory_id: str = Field(sa_column=Column(Text, primary_key=True))
+    version: int = Field(nullable=False)
+    due_at: int = Field(sa_column=Column(BigInteger, nullable=False))
 
 
 SEARCH_ON_SQLITE = (

@@ -11,12 +11,13 @@ from typing import Any
 from mnesis.domain.commands import Batch, BatchOutcome
 from mnesis.domain.decide import Decision, decide
 from mnesis.domain.history import HistoryRecord
-from mnesis.domain.ids import DEFAULT_CONTAINER
 from mnesis.domain.limits import Limits
 from mnesis.domain.memory import Memory
 from mnesis.domain.searching import changed_for_search
 from mnesis.domain.workspace import Needs, Workspace
 from mnesis.storage.answers import answer_from, answer_text
+from mnesis.storage.container_rows import container_row, default_container
+from mnesis.storage.embedding_statements import due_statement
 from mnesis.storage.engines import DriverCursor, Engine
 from mnesis.storage.instants import to_microseconds
 from mnesis.storage.rows import memory_from, memory_row, record_from, record_row
@@ -49,13 +50,21 @@ class Transactions:
         limits: Limits,
         new_id: Callable[[], str],
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        *,
+        embeds: bool = False,
     ) -> None:
+        """``embeds`` has memories whose text may have changed marked for embedding."""
         self._engine = engine
         self._limits = limits
         self._new_id = new_id
         self._clock = clock
         self._statements = WriteStatements(engine)
         self._search = SearchWriteStatements(engine)
+        self._put_due = due_statement(engine) if embeds else None
+
+    def new_id(self) -> str:
+        """A fresh id for what a transaction makes."""
+        return self._new_id()
 
     def now(self) -> datetime:
         """The time by the clock of these transactions."""
@@ -89,7 +98,7 @@ class Transactions:
         cursor.execute(self._statements.take_changes, {TENANT: tenant, "count": count, "now": started})
         change, created_at, mark = cursor.fetchone()
         if change == count and created_at == started:
-            default = [tenant, DEFAULT_CONTAINER, DEFAULT_CONTAINER, started]
+            default = container_row(tenant, default_container(now))
             self._engine.write(cursor, self._statements.new_container, [default])
         return change, mark
 
@@ -120,9 +129,11 @@ class Transactions:
             # The least of all is asked for: merged restorations of several memories are rare.
             values = {"ids": texts(needs.history_from), "least": min(needs.history_from.values())}
             workspace.keep_history(map(record_from, rows(statements.history_from, values)))
-        if needs.containers:
-            found = rows(statements.containers, {"ids": texts(needs.containers)})
-            workspace.containers.update(row[0] for row in found)
+        # What is brought back may lie in a container that is gone.
+        containers = needs.containers | {stored[each].container_id for each in needs.history_from if each in stored}
+        if containers:
+            found = rows(statements.containers, {"ids": texts(containers)})
+            workspace.keep_containers((container_id, bool(deleted)) for container_id, deleted in found)
         keys = {(batch.actor, batch.idempotency.key) for batch in batches if batch.idempotency is not None}
         if keys:
             oldest = to_microseconds(now - ANSWERS_KEPT)
@@ -159,7 +170,7 @@ class Transactions:
         self, cursor: DriverCursor, tenant: str, memories: Iterable[Memory], before: Mapping[str, Memory] | None
     ) -> None:
         """Brings the search index to what was written; most changes leave the words of a memory as they were."""
-        rows, gone = [], []
+        rows, gone, due = [], [], []
         for memory in memories:
             stored = before.get(memory.id) if before is not None else None
             if memory.deleted:
@@ -167,8 +178,11 @@ class Transactions:
                     gone.append(memory.id)
             elif changed_for_search(stored, memory):
                 rows.append(search_row(tenant, memory))
+                due.append([tenant, memory.id, memory.version, 0])
         if rows:
             self._engine.write(cursor, self._search.put, rows)
+            if self._put_due is not None:
+                self._engine.write(cursor, self._put_due, due)
         if gone:
             cursor.execute(self._search.remove, {TENANT: tenant, "ids": self._engine.texts(gone)})
 

@@ -7,31 +7,29 @@ from typing import Generic, Protocol, TypeVar
 
 from mnesis.domain.caller import Caller
 from mnesis.domain.commands import Batch, BatchOutcome, Idempotency
+from mnesis.domain.containers import Container, ContainerCommand
 from mnesis.domain.filters import MemoryFilter, MemoryOrder, TimeRange
 from mnesis.domain.history import HistoryRecord
 from mnesis.domain.ids import RecordId
 from mnesis.domain.memory import Memory
-from mnesis.domain.searching import Passage
+from mnesis.domain.memory_types import WriteStatus
+from mnesis.domain.refusals import Refusal
+from mnesis.domain.searching import Passage, SearchMode
 from mnesis.domain.watching import ChangeFilter
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Container:
-    """A named partition of a tenant. ``created_at`` is None for a default container not yet written to."""
-
-    id: str
-    name: str
-    created_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Cursor:
-    """A place in an order: the sort value (microseconds, or a version) and the arrival that breaks ties."""
+    """A place in an order: the sort value (microseconds, or a version) and the arrival that breaks ties.
+
+    In an order by ids it is the ``id``.
+    """
 
     value: int
     tie: int = 0
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,13 +72,26 @@ class SearchPlace:
 class SearchRequest:
     """What is searched for among the memories of a query: ``size`` of the best answers after a place.
 
-    At most ``candidates`` memories are ranked. ``stems`` come from `mnesis.domain.searching.query_stems`.
+    At most ``candidates`` memories are ranked. ``stems`` come from `mnesis.domain.searching.query_stems`. ``mode`` is
+    any but AUTO; those by meaning need the query's embedding as ``meant``, which is compared with the embeddings of
+    ``vectors`` memories at most, the newest ones.
     """
 
     stems: tuple[str, ...]
     size: int
     candidates: int
     after: SearchPlace | None = None
+    mode: SearchMode = SearchMode.FULL_TEXT
+    meant: "Meaning | None" = None
+    vectors: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meaning:
+    """A direction in a model's space: float32 numbers, little-endian, of length 1."""
+
+    model: str
+    vector: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,10 +106,11 @@ class Hit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchPage:
-    """The best answers first, and whether more follow."""
+    """The best answers first, by what they were found, and whether more follow."""
 
     hits: tuple[Hit, ...]
     has_next: bool
+    mode: SearchMode = SearchMode.FULL_TEXT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,7 +240,48 @@ class MemoryRemover(Protocol):
         ...
 
 
-class Store(MemoryStore, MemoryRemover, Protocol):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerWrite:
+    """A container to make, change or delete, and on whose behalf; the reason is that of memories that go with it."""
+
+    command: ContainerCommand
+    actor: str
+    reason: str | None = None
+    idempotency: Idempotency | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerOutcome:
+    """What became of a container: CREATED, UPDATED, UNCHANGED, DELETED or, with ``refusals``, FAILED.
+
+    ``container`` is as it is stored; it is None in an answer repeated for an idempotency key, where ``id`` leads to
+    it. ``removed`` is what a deletion took along, in all its transactions under its idempotency key where it has one.
+    ``remaining`` is how many memories have to go first, and how a deletion says that it has not happened yet.
+    """
+
+    status: WriteStatus
+    id: str | None = None
+    version: int | None = None
+    container: Container | None = None
+    removed: RemovalCounts = NOTHING
+    remaining: int = 0
+    refusals: tuple[Refusal, ...] = ()
+    replayed: bool = False
+
+
+class ContainerStore(Protocol):
+    """Makes, changes and deletes containers, each in one transaction."""
+
+    async def write_container(self, caller: Caller, write: ContainerWrite) -> ContainerOutcome:
+        """Does so in the caller's tenant and answers after the commit.
+
+        A deletion takes along what few memories one transaction can hold; where there are more, it does nothing and
+        tells how many remain. Raises `Overloaded` before anything was done, `StoreFault` when the database failed.
+        """
+        ...
+
+
+class Store(MemoryStore, MemoryRemover, ContainerStore, Protocol):
     """Everything that writes."""
 
 
@@ -250,7 +303,19 @@ class MemoryReader(Protocol):
         ...
 
     async def containers(self, caller: Caller, ids: Collection[str]) -> Mapping[str, Container]:
-        """The containers among these ids; the default one is always there."""
+        """The containers among these ids, tombstones too; the default one is always there."""
+        ...
+
+    async def list_containers(self, caller: Caller, page: PageRequest) -> Page[Container]:
+        """A page of the containers by id; the default one is always among them."""
+        ...
+
+    async def count_containers(self, caller: Caller) -> int:
+        """How many containers there are."""
+        ...
+
+    async def count_memories_of(self, caller: Caller, container_ids: Collection[str]) -> Mapping[str, int]:
+        """How many memories each of these containers holds."""
         ...
 
     async def list_memories(self, caller: Caller, query: MemoryQuery, page: PageRequest) -> Page[Memory]:
@@ -262,7 +327,11 @@ class MemoryReader(Protocol):
         ...
 
     async def search_memories(self, caller: Caller, query: MemoryQuery, request: SearchRequest) -> SearchPage:
-        """The memories of a query that have words of a request, the best answers first."""
+        """The memories of a query that answer a request, the best answers first."""
+        ...
+
+    async def count_awaiting_embedding(self, caller: Caller) -> int:
+        """How many memories are not found by meaning as they are, because they are new or have changed."""
         ...
 
     async def removable(

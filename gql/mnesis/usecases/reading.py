@@ -5,14 +5,16 @@ from dataclasses import replace
 from datetime import datetime
 
 from mnesis.domain.caller import Caller, Scope
+from mnesis.domain.containers import Container
 from mnesis.domain.filters import MemoryFilter, filter_faults, nested_history_faults, record_filter_faults
 from mnesis.domain.history import HistoryRecord
 from mnesis.domain.ids import RecordId, is_id
 from mnesis.domain.limits import Limits
 from mnesis.domain.memory import Memory
 from mnesis.domain.refusals import Forbidden, Refused
+from mnesis.domain.searching import SearchMode
+from mnesis.usecases.embedding import MeaningUnavailable, Questions
 from mnesis.usecases.ports import (
-    Container,
     MemoryQuery,
     MemoryReader,
     Page,
@@ -27,9 +29,10 @@ from mnesis.usecases.ports import (
 class ReadableMemories:
     """Reads on behalf of a caller. Every method raises `Refused` when the caller may not read."""
 
-    def __init__(self, reader: MemoryReader, limits: Limits) -> None:
+    def __init__(self, reader: MemoryReader, limits: Limits, questions: Questions | None = None) -> None:
         self._reader = reader
         self._reading_limits = limits
+        self._questions = questions or Questions(None)
 
     async def memories(self, caller: Caller, ids: Collection[str]) -> Mapping[str, Memory]:
         """The live memories among these ids."""
@@ -54,9 +57,24 @@ class ReadableMemories:
         return await self._reader.records(caller, ids)
 
     async def containers(self, caller: Caller, ids: Collection[str]) -> Mapping[str, Container]:
-        """The containers among these ids."""
+        """The containers among these ids, and what is left of deleted ones."""
         _check(caller)
         return await self._reader.containers(caller, {_readable(each) for each in ids})
+
+    async def list_containers(self, caller: Caller, page: PageRequest) -> Page[Container]:
+        """A page of the containers by id."""
+        _check(caller)
+        return await self._reader.list_containers(caller, page)
+
+    async def count_containers(self, caller: Caller) -> int:
+        """How many containers there are."""
+        _check(caller)
+        return await self._reader.count_containers(caller)
+
+    async def count_memories_of(self, caller: Caller, container_ids: Collection[str]) -> Mapping[str, int]:
+        """How many memories each of these containers holds."""
+        _check(caller)
+        return await self._reader.count_memories_of(caller, container_ids)
 
     async def list_memories(self, caller: Caller, query: MemoryQuery, page: PageRequest) -> Page[Memory]:
         """A page of memories in the query's order. Raises `Refused` for a filter that cannot be meant, too."""
@@ -88,6 +106,39 @@ class ReadableMemories:
         """
         self._check_query(caller, query)
         return await self._reader.search_memories(caller, query, request)
+
+    async def search_for(
+        self, caller: Caller, query: MemoryQuery, request: SearchRequest, question: str, *, firmly: bool
+    ) -> SearchPage:
+        """The memories of a query that answer a question, the best answers first.
+
+        ``request.mode`` says by what they are found; where nothing can be found by meaning it falls back to full text,
+        unless it is meant ``firmly``. Raises `mnesis.usecases.embedding.MeaningUnavailable`, and `Refused` for a filter
+        that cannot be meant, too.
+        """
+        self._check_query(caller, query)
+        mode = request.mode
+        if mode is SearchMode.AUTO:
+            mode = SearchMode.HYBRID if self._questions.can_be_meant else SearchMode.FULL_TEXT
+        meant = None
+        if mode is not SearchMode.FULL_TEXT:
+            try:
+                meant = await self._questions.meaning(question)
+            except MeaningUnavailable:
+                if firmly:
+                    raise
+                mode = SearchMode.FULL_TEXT
+        vectors = self._reading_limits.search_vectors
+        return await self._reader.search_memories(
+            caller, query, replace(request, mode=mode, meant=meant, vectors=vectors)
+        )
+
+    async def count_awaiting_embedding(self, caller: Caller) -> int | None:
+        """How many memories are not found by meaning as they are; None where there is no model."""
+        _check(caller)
+        if not self._questions.can_be_meant:
+            return None
+        return await self._reader.count_awaiting_embedding(caller)
 
     async def list_records(self, caller: Caller, query: RecordQuery, page: PageRequest) -> Page[HistoryRecord]:
         """A page of history records, the last committed first."""

@@ -1,6 +1,6 @@
 """The use cases that remove many memories: by filter, a bounded number in each transaction."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 from mnesis.domain.caller import Caller, Scope
@@ -28,7 +28,7 @@ class RemovalReceipt:
 
 
 @dataclass(frozen=True, slots=True)
-class _Step:
+class Aim:
     """The memories of one transaction; ``found`` as in `MemoryRemover.remove`."""
 
     ids: Collection[str]
@@ -88,25 +88,13 @@ class MemoryRemoval:
         closed = await self._remover.remove(caller, removal, (), last=True)
         return _ended(closed, counts) or RemovalReceipt(counts=closed.total or counts)
 
-    async def _steps(self, caller: Caller, removal: Removal) -> AsyncIterator[_Step]:
+    async def _steps(self, caller: Caller, removal: Removal) -> AsyncIterator[Aim]:
         """Sessions first, so that what is left afterwards are no entries of theirs."""
-        async for found in self._walk(caller, removal, sessions=True):
-            together: list[str] = []
-            weight = 0
-            for session in found:
-                if session.entries >= STEP:
-                    async for step in self._emptied(caller, removal, session.id):
-                        yield step
-                    continue
-                if weight + 1 + session.entries > STEP:
-                    yield _Step(together)
-                    together, weight = [], 0
-                together.append(session.id)
-                weight += 1 + session.entries
-            if together:
-                yield _Step(together)
+        sessions = self._walk(caller, removal, sessions=True)
+        async for step in session_steps(sessions, lambda each: emptied(self._removal_reader, caller, removal, each)):
+            yield step
         async for found in self._walk(caller, removal, sessions=False):
-            yield _Step([each.id for each in found])
+            yield Aim([each.id for each in found])
 
     async def _walk(self, caller: Caller, removal: Removal, *, sessions: bool) -> AsyncIterator[Sequence[Removable]]:
         """Everything that the removal is aimed at, by id, as many at a time as one step can hold."""
@@ -118,17 +106,6 @@ class MemoryRemoval:
             if len(found) < STEP:
                 return
             after = found[-1].id
-
-    async def _emptied(self, caller: Caller, removal: Removal, session_id: str) -> AsyncIterator[_Step]:
-        """A session too large for one transaction: its entries, then itself with those that came meanwhile."""
-        after = ""
-        while True:
-            entries = await self._removal_reader.removable_entries(caller, removal, session_id, after=after, size=STEP)
-            if len(entries) < STEP:
-                yield _Step([session_id], session_id)
-                return
-            yield _Step(entries, session_id)
-            after = entries[-1]
 
     def _refusals(self, caller: Caller, request: RemoveMemories) -> tuple[Refusal, ...]:
         if not caller.may(Scope.ADMIN):
@@ -146,6 +123,39 @@ class MemoryRemoval:
             text = "This filter names no condition; give all: true where every memory is meant."
             faults += (InvalidInput(path=("filter",), text=text),)
         return faults
+
+
+async def session_steps(
+    pages: AsyncIterator[Sequence[Removable]], empty: Callable[[str], AsyncIterator[Aim]]
+) -> AsyncIterator[Aim]:
+    """Sessions and their entries in steps of `STEP` memories at most; ``empty`` gives those of a larger session."""
+    async for found in pages:
+        together: list[str] = []
+        weight = 0
+        for session in found:
+            if session.entries >= STEP:
+                async for step in empty(session.id):
+                    yield step
+                continue
+            if weight + 1 + session.entries > STEP:
+                yield Aim(together)
+                together, weight = [], 0
+            together.append(session.id)
+            weight += 1 + session.entries
+        if together:
+            yield Aim(together)
+
+
+async def emptied(reader: MemoryReader, caller: Caller, removal: Removal, session_id: str) -> AsyncIterator[Aim]:
+    """A session too large for one transaction: its entries, then itself with those that came meanwhile."""
+    after = ""
+    while True:
+        entries = await reader.removable_entries(caller, removal, session_id, after=after, size=STEP)
+        if len(entries) < STEP:
+            yield Aim([session_id], session_id)
+            return
+        yield Aim(entries, session_id)
+        after = entries[-1]
 
 
 def _ended(step: RemovalStep, counts: RemovalCounts) -> RemovalReceipt | None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from mnesis.domain.commands import Changes, Create
+from mnesis.domain.containers import ContainerDeletion, ContainerUpdate, NewContainer
 from mnesis.domain.entries import ContextEntry
 from mnesis.domain.filters import MemoryFilter
 from mnesis.domain.ids import DEFAULT_CONTAINER
@@ -74,6 +75,32 @@ class UpdateContextMemory:
     create_session: bool = False
     container_id: str = DEFAULT_CONTAINER
     object_mode: ObjectMode = ObjectMode.REPLACE
+    reason: str | None = None
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateContainer:
+    """A container to make."""
+
+    container: NewContainer
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateContainer:
+    """Settings of a container to change."""
+
+    container: ContainerUpdate
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteContainer:
+    """A container to delete. The reason is that of the memories that go with it. A ``dry_run`` only counts."""
+
+    container: ContainerDeletion
+    dry_run: bool = False
     reason: str | None = None
     idempotency_key: str | None = None
 

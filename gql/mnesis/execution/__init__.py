@@ -1,0 +1,10 @@
+"""Executes GraphQL operations of any Strawberry schema as plans: what a document decides is decided once.
+
+``Engine(schema).prepare(document, operation_name)`` gives a plan, ``await plan(variables, context)`` the response that
+graphql-core would give.
+"""
+
+from mnesis.execution.engine import Engine, NotValid
+from mnesis.execution.plan import Plan
+
+__all__ = ["Engine", "NotValid", "Plan"]

@@ -1,0 +1,136 @@
+"""Selection sets, each compiled when the first object arrives on which it is made.
+
+So a document costs no more to compile than what of it is reached, however often its fragments multiply.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from graphql import FieldNode, GraphQLObjectType, get_nullable_type, is_leaf_type
+from graphql.execution.collect_fields import FieldDetails, FragmentDetails, collect_fields, collect_subfields
+from graphql.execution.values import VariableValues
+
+from mnesis.execution.awaiting import filled, settle
+from mnesis.execution.completing import completer
+from mnesis.execution.fields import put, put_awaitable
+from mnesis.execution.leaves import write_leaf
+from mnesis.execution.resolving import Resolving
+from mnesis.execution.running import Operation, Path, Run, Site, fail
+from mnesis.execution.source import Source
+
+MOST_SELECTIONS = 2_000
+
+Grouped = Mapping[str, list[FieldDetails]]
+
+
+class Selection:
+    """What is selected on objects of one type at one place."""
+
+    __slots__ = ("_compiled", "execute")
+
+    # Of a run, an object and its path: the object of the response, or an awaitable of it. Raises located errors.
+    execute: Callable[[Run, Any, Path], Any]
+
+    def __init__(self, compiled: Callable[[], Callable[[Run, Any, Path], Any]]) -> None:
+        self._compiled = compiled
+        self.execute = self._first
+
+    def _first(self, run: Run, source: Any, path: Path) -> Any:
+        self.execute = self._compiled()
+        return self.execute(run, source, path)
+
+
+class Selections:
+    """All selections of one operation, for one choice of what `@skip` and `@include` take out."""
+
+    def __init__(
+        self,
+        operation: Operation,
+        fragments: dict[str, FragmentDetails],
+        resolving: Resolving,
+        switches: dict[str, Any],
+    ) -> None:
+        self._operation = operation
+        self._fragments = fragments
+        self._resolving = resolving
+        # Nothing but the directives is looked up in these while fields are collected.
+        self._switches = VariableValues({}, switches)
+        self._known: dict[tuple[str, tuple[int, ...]], Selection] = {}
+
+    @property
+    def is_too_large(self) -> bool:
+        """Whether more has been compiled than is worth keeping."""
+        return len(self._known) > MOST_SELECTIONS
+
+    def root_fields(self, kind: GraphQLObjectType) -> Grouped:
+        """What is selected at the root, by the keys of the response."""
+        return collect_fields(
+            self._operation.schema,
+            self._fragments,
+            self._switches,
+            kind,
+            self._operation.node,
+            self._operation.hide_suggestions,
+        ).grouped_field_set
+
+    def compiled(self, kind: GraphQLObjectType, grouped: Grouped) -> Callable[[Run, Any, Path], Any]:
+        """A function that makes the object of the response for an object of this type."""
+        source = Source()
+        source.line(1, "o = {}")
+        source.line(1, "w = None")
+        source.line(1, "try:")
+        for key, details in grouped.items():
+            self._write_field(source, 2, kind, key, [each.node for each in details])
+        source.line(2, "pass")
+        source.line(1, "except Exception:")
+        source.line(2, "if w is not None:")
+        source.line(3, f"{source.name(settle)}([o[key] for key in w])")
+        source.line(2, "raise")
+        source.line(1, f"return o if w is None else {source.name(filled)}(o, w)")
+        return source.function("select", "run, s, above")
+
+    def _write_field(
+        self, source: Source, depth: int, kind: GraphQLObjectType, key: str, nodes: list[FieldNode]
+    ) -> None:
+        name = nodes[0].name.value
+        response_key = source.name(key)
+        if name == "__typename":
+            source.line(depth, f"o[{response_key}] = {source.name(kind.name)}")
+            return
+        field = self._operation.schema.get_field(kind, name)
+        if field is None:
+            # graphql-core leaves out what validation would have refused.
+            return
+        site = Site(self._operation, kind, key, nodes, field)
+        site.complete = completer(site, field.type, lambda concrete: self._selection(concrete, nodes))
+        named = source.name(site)
+        source.line(depth, "try:")
+        is_awaitable = self._resolving.write(source, depth + 1, site)
+        finish = f"w = {source.name(put_awaitable if is_awaitable else put)}(run, v, {named}, above, o, w)"
+        leaf = get_nullable_type(field.type)
+        if is_leaf_type(leaf) and not is_awaitable:
+            write_leaf(source, depth + 1, leaf, response_key, non_null=site.non_null)
+            source.line(depth + 2, finish)
+        else:
+            source.line(depth + 1, finish)
+        source.line(depth, "except Exception as error:")
+        source.line(depth + 1, f"o[{response_key}] = {source.name(fail)}(run, error, {named}, above)")
+
+    def _selection(self, kind: GraphQLObjectType, nodes: list[FieldNode]) -> Selection:
+        # Nodes live as long as the document, so that no id comes to mean another one.
+        key = (kind.name, tuple(map(id, nodes)))
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = Selection(lambda: self.compiled(kind, self._sub_fields(kind, nodes)))
+        return known
+
+    def _sub_fields(self, kind: GraphQLObjectType, nodes: list[FieldNode]) -> Grouped:
+        return collect_subfields(
+            self._operation.schema,
+            self._fragments,
+            self._switches,
+            self._operation.node,
+            kind,
+            [FieldDetails(node, None) for node in nodes],
+            self._operation.hide_suggestions,
+        ).grouped_field_set
