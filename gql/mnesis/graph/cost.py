@@ -84,7 +84,9 @@ class _Input:
     def commands(self, variables: _Variables) -> int:
         value = _value(self.given, variables)
         if isinstance(value, dict) and is_input_object_type(named := get_nullable_type(self.type)):
-            return sum(_length_of(value[name]) for name, inner in _list_fields(named) if name in value and _is_list(inner))
+            return sum(
+                _length_of(value[name]) for name, inner in _list_fields(named) if name in value and _is_list(inner)
+            )
         return _length_of(value) if _is_list(self.type) else 0
 
     def members(self, variables: _Variables) -> int:

@@ -82,14 +82,15 @@ class GraphQLEndpoint:
             else:
                 asked = decoded(await Request(scope, receive).body())
                 if isinstance(asked, list):
-                    return await self._batch(asked, scope, media_type)
+                    return await self._batch(asked, scope, headers)
                 operation = operation_from(asked)
         except BadRequest as bad:
             return _refused(refusal_status(bad, self._profile), str(bad), media_type)
         return await self._executed(operation, scope, headers, media_type, read_only=read_only)
 
-    async def _batch(self, asked: list[Any], scope: Scope, media_type: str) -> ASGIApp:
-        if media_type == EVENTS:
+    async def _batch(self, asked: list[Any], scope: Scope, headers: Headers) -> ASGIApp:
+        media_type = answer_type(headers.getlist("accept"), among=(JSON, RESPONSE_JSON))
+        if media_type is None:
             return _refused(406, "A list of operations is answered in JSON.", JSON)
         try:
             answers = await answer_batch(self._operations, asked, scope["state"]["caller"])
