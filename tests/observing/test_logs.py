@@ -141,6 +141,29 @@ async def test_a_masked_fault_is_found_by_its_id(
     assert MARK not in written.text
 
 
+async def test_a_fault_before_the_execution_is_told_by_one_id_over_every_transport(
+    sqlite_url: str, written: Written, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise KeyError(MARK)
+
+    asked = {"query": "{ __typename }", "operationName": "Broken"}
+    async with served(sqlite_url) as server, server.socket() as socket:
+        monkeypatch.setattr(server.endpoint._operations._asked, "prepare", fail)
+        alone = await server.http.post(server.address, json=asked)
+        listed = await server.http.post(server.address, json=[asked])
+        await socket.say(id="1", type="subscribe", payload=asked)
+        refused = await socket.hear()
+    assert alone.status_code == 500
+    errors = [*alone.json()["errors"], *listed.json()[0]["errors"], *refused["payload"]]
+    told = [error["extensions"]["errorId"] for error in errors]
+    assert [line["error_ids"] for line in written.events("operation")] == [[each] for each in told]
+    assert {(line["operation"], line["outcome"]) for line in written.events("operation")} == {("Broken", "failed")}
+    assert written.events("request") == []
+    assert [line["event"] for line in written.lines if line["level"] == "error"] == [f"Fault {each}" for each in told]
+    assert MARK not in written.text
+
+
 async def test_a_fault_outside_of_every_edge_bears_the_id_too(
     sqlite_url: str, written: Written, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -105,6 +105,8 @@ class GraphQLEndpoint:
             prepared = self._operations.prepare(asked, scope["state"]["caller"])
         except NotPrepared as refused:
             return self._answer({"errors": refused.errors}, media_type)
+        except Exception as fault:
+            return _response(500, {"errors": [internal_error(fault)]}, media_type)
         if prepared.writes and read_only:
             return _refused(405, "A GET request cannot carry a mutation; send a POST request.", media_type, _POST_ONLY)
         try:

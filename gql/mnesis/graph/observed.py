@@ -79,6 +79,9 @@ class ObservedOperations(Operations):
         except NotPrepared as refused:
             self._begin(Asked(kind="unknown", name=shown_name(asked.name)), caller, began_s).end(_ended(refused.errors))
             raise
+        except Exception as fault:
+            self._begin(Asked(kind="unknown", name=shown_name(asked.name)), caller, began_s).end(_broken_off(fault))
+            raise
         # The document's own fault never gets here, and what did is executed by the same task.
         _prepared_since.set(began_s)
         return prepared
