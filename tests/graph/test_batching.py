@@ -139,6 +139,13 @@ async def test_a_list_is_no_stream_of_events(speak: Client) -> None:
     assert await speak.data("{ memories { totalCount } }") == {"memories": {"totalCount": 0}}
 
 
+async def test_a_list_is_answered_in_the_json_that_is_taken_beside_events(speak: Client) -> None:
+    headers = {"accept": f"text/event-stream, application/json;q=0.5, {GRAPHQL};q=0.6"}
+    response = await speak.http.post("/graphql", json=[HELLO], headers=headers)
+    assert (response.status_code, response.headers["content-type"]) == (200, f"{GRAPHQL}; charset=utf-8")
+    assert response.json() == [GREETED]
+
+
 async def test_every_operation_of_a_list_is_its_callers(speak: Client) -> None:
     await speak.create(session={"id": "a"})
     reading = speak.allowed(Scope.READ)

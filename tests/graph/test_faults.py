@@ -61,6 +61,15 @@ async def test_a_fault_is_masked_under_an_id_that_the_log_repeats(
     assert "Traceback" in caplog.text
 
 
+async def test_a_fault_of_many_fields_is_logged_once(memories: Memories, caplog: pytest.LogCaptureFixture) -> None:
+    client = reading(memories, Broken(memories._reader, StoreFault("secret dsn"), "memories"))
+    with caplog.at_level(logging.ERROR, "mnesis.graph"):
+        answer = await client.answer('{ a: node(id: "x") { id } b: node(id: "y") { id } c: node(id: "z") { id } }')
+    assert answer["data"] == {"a": None, "b": None, "c": None}
+    [error_id] = {error["extensions"]["errorId"] for error in answer["errors"]}
+    assert [record.getMessage() for record in caplog.records] == [f"Fault {error_id}"]
+
+
 async def test_a_full_queue_says_so(memories: Memories) -> None:
     client = writing(memories, Broken(memories._store, Overloaded("queue of 9 full"), "apply"))
     answer = await client.answer(CREATE, input={"longTerm": {"memory": "M"}})

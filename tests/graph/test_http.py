@@ -45,6 +45,7 @@ TYPENAME = '{"query": "{ __typename }"}'
         (b'{"query": "{ __typename }", "variables": {"a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}}", 400),
         (b'{"query": "{ __typename }", "variables": {"a": ' + b"9" * 5_000 + b"}}", 400),
         (b'{"query": "{ __typename }", "variables": null, "operationName": null, "extensions": null, "x": 1}', 200),
+        (b'{"query": "{", "query": "{ __typename }"}', 200),
         (b'{"query": "{ __typename }", "variables": {"a": NaN}}', 400),
         (b'{"query": "{ __typename }", "variables": {"a": [-Infinity], "b": "\\ud800"}}', 400),
         (b'{"query": "{ __typename }", "variables": {"a": 1e999, "b": "\\ud800"}}', 200),

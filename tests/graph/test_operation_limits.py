@@ -106,6 +106,9 @@ async def test_a_document_that_is_refused_is_told_by_status_where_the_client_kno
         ("{ memories(first: 5000) { nodes { id } } }", {}, 10 + 100 * 2),
         ("{ memories(first: -5) { nodes { id } } }", {}, 10),
         ("query($n: Int) { memories(first: $n) { nodes { id } } }", {"n": 6}, 10 + 6 * 2),
+        # To GraphQL these are integers, and the last one is refused.
+        ("query($n: Int) { memories(first: $n) { nodes { id } } }", {"n": 60.0}, 10 + 60 * 2),
+        ("query($n: Int) { memories(first: $n) { nodes { id } } }", {"n": float("inf")}, 10 + 100 * 2),
         ("query($n: Int) { memories(first: $n) { nodes { id } } }", {}, 10 + 20 * 2),
         ("query($n: Int) { memories(first: $n) { nodes { id } } }", {"n": None}, 10 + 20 * 2),
         ("query($n: Int) { memories(first: $n) { nodes { id } } }", {"n": "9"}, 10 + 20 * 2),
@@ -127,6 +130,12 @@ async def test_a_document_that_is_refused_is_told_by_status_where_the_client_kno
          {"i": {"items": [{}, {}, {}]}}, 10 + 3 * 11 + 3 * (1 + 2)),
         ("mutation { createMemories(input: {items: [{session: {}}]}) { query { memories { totalCount } } } }",
          {}, 10 + 11 + 1 + 10 + 10),
+        # One that stands alone where a list belongs is a list of one.
+        ("mutation($i: CreateMemoryInput!) { createMemories(input: {items: [$i]}) { results { errors { code } } } }",
+         {"i": {}}, 10 + 11 + 1 + 2),
+        ("mutation($i: CreateMemoriesInput!) { createMemories(input: $i) { results { errors { code } } } }",
+         {"i": {"items": {}}}, 10 + 10 + 1 + 2),
+        ('mutation { createMemories(input: {items: {session: {}}}) { results { status } } }', {}, 10 + 10 + 2),
         ('mutation { createMemory(input: {working: {messages: [{role: "a"}, {role: "b"}]}}) { status } }', {},
          10 + 2 + 1),
         ("subscription { memoryChanged { cursor memory { id } } }", {}, 10 + 1 + 2),

@@ -33,6 +33,21 @@ async def test_the_plans_executed_last_are_kept(bounds: dict[str, int]) -> None:
     assert await executed(executor, two) is not second
 
 
+async def test_each_choice_of_what_is_skipped_takes_room() -> None:
+    document = "query($a: Boolean!, $b: Boolean!) { __typename @skip(if: $a) b: __typename @include(if: $b) }"
+    executor = Executor(schema(), suggestions=True, characters=3 * len(document))
+    other, switched = prepared("{ __typename }"), prepared(document)
+    plan = await executed(executor, other)
+    context: Any = None
+    for a, b in ((True, True), (True, False), (True, True)):
+        await executor.execute(switched, {"a": a, "b": b}, context)
+    assert await executed(executor, other) is plan
+    for a, b in ((False, True), (False, False), (True, True)):
+        await executor.execute(switched, {"a": a, "b": b}, context)
+    assert executor._characters <= 3 * len(document)
+    assert await executed(executor, other) is not plan
+
+
 async def test_each_operation_of_a_document_has_a_plan_of_its_own() -> None:
     document = "query A { __typename } query B { b: __typename }"
     documents = Documents(schema(), introspection=True, suggestions=True)

@@ -78,6 +78,24 @@ async def test_refusals_are_told_by_their_codes(sqlite_url: str, written: Writte
     ]
 
 
+async def test_each_operation_of_a_list_is_one_line(sqlite_url: str, written: Written) -> None:
+    async with served(sqlite_url) as server:
+        watch = {"query": WATCH, "operationName": "Watch"}
+        listed = [{"query": "query A { __typename }"}, 1, watch, {"query": "{"}, {"query": "query B { __typename }"}]
+        answer = await server.http.post(server.address, json=listed)
+    assert len(answer.json()) == 5
+    lines = written.events("operation", "request")
+    told = [(line["operation"], line["type"], line["outcome"], line.get("codes")) for line in lines]
+    assert told == [
+        ("A", "query", "ok", None),
+        (None, "unknown", "refused", ["BAD_USER_INPUT"]),
+        ("Watch", "unknown", "refused", ["BAD_USER_INPUT"]),
+        (None, "unknown", "refused", ["GRAPHQL_PARSE_FAILED"]),
+        ("B", "query", "ok", None),
+    ]
+    assert {line["request_id"] for line in lines} == {answer.headers["X-Request-Id"]}
+
+
 @pytest.mark.parametrize(
     ("sent", "status", "code"),
     [
@@ -120,6 +138,29 @@ async def test_a_masked_fault_is_found_by_its_id(
     assert fault["request_id"] == answer.headers["X-Request-Id"] == line["request_id"]
     assert fault["exception"].startswith("KeyError\n")
     assert "in fail" in fault["exception"]
+    assert MARK not in written.text
+
+
+async def test_a_fault_before_the_execution_is_told_by_one_id_over_every_transport(
+    sqlite_url: str, written: Written, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise KeyError(MARK)
+
+    asked = {"query": "{ __typename }", "operationName": "Broken"}
+    async with served(sqlite_url) as server, server.socket() as socket:
+        monkeypatch.setattr(server.endpoint._operations._asked, "prepare", fail)
+        alone = await server.http.post(server.address, json=asked)
+        listed = await server.http.post(server.address, json=[asked])
+        await socket.say(id="1", type="subscribe", payload=asked)
+        refused = await socket.hear()
+    assert alone.status_code == 500
+    errors = [*alone.json()["errors"], *listed.json()[0]["errors"], *refused["payload"]]
+    told = [error["extensions"]["errorId"] for error in errors]
+    assert [line["error_ids"] for line in written.events("operation")] == [[each] for each in told]
+    assert {(line["operation"], line["outcome"]) for line in written.events("operation")} == {("Broken", "failed")}
+    assert written.events("request") == []
+    assert [line["event"] for line in written.lines if line["level"] == "error"] == [f"Fault {each}" for each in told]
     assert MARK not in written.text
 
 
@@ -183,6 +224,42 @@ async def test_a_refused_subscription_is_told(sqlite_url: str, written: Written)
         )
         assert (await socket.hear())["type"] == "error"
     assert written.only("subscription ended")["codes"] == ["CURSOR_INVALID"]
+
+
+async def test_operations_that_a_socket_refuses_are_told(sqlite_url: str, written: Written) -> None:
+    async with (
+        served(sqlite_url, authenticated=True, limit_socket_operations=1) as server,
+        server.socket(authorization=bearer("ada", expires_in_s=2)) as socket,
+    ):
+        await socket.subscribe("1")
+        await socket.say(id="2", type="subscribe", payload={"query": WATCH, "operationName": "TooMany"})
+        assert (await socket.hear())["type"] == "error"
+        assert (await socket.hear())["type"] == "next"
+        await socket.hears(id="1", type="complete")
+        await socket.say(id="3", type="subscribe", payload={"query": WATCH, "operationName": "TooLate"})
+        assert (await socket.hear())["type"] == "error"
+    told = [(line["operation"], line["tenant"], line["codes"]) for line in written.events("operation")]
+    assert told == [("TooMany", "ada", ["LIMIT_EXCEEDED"]), ("TooLate", "ada", ["UNAUTHENTICATED"])]
+
+
+async def test_a_change_that_took_too_long_does_not_end_a_subscription(sqlite_url: str, written: Written) -> None:
+    async with served(sqlite_url) as server, server.socket() as socket:
+        deliver = server.endpoint._operations._deliveries
+        real, answers = deliver.answer, iter([b'{"errors":[{"message":"M","extensions":{"code":"TIMEOUT"}}]}'])
+
+        async def answer(subscribed: Any, event: Any) -> bytes:
+            return next(answers, None) or await real(subscribed, event)
+
+        deliver.answer = answer  # type: ignore[method-assign]
+        await socket.subscribe("1")
+        for _ in range(2):
+            await server.create()
+            await socket.hear()
+        await socket.say(id="1", type="complete")
+        await socket.say(type="ping")
+        await socket.hears(type="pong")
+    ended = written.only("subscription ended")
+    assert (ended["outcome"], ended["events"], "codes" in ended) == ("gone", 1, False)
 
 
 async def test_a_socket_that_is_closed_for_a_reason_is_told(sqlite_url: str, written: Written) -> None:

@@ -127,3 +127,20 @@ def test_open_subscriptions_do_not_hold_up_a_server_that_stops(postgresql_url: s
             assert time.monotonic() - started < 5
             with pytest.raises(ConnectionClosed):
                 change(socket)
+
+
+def test_a_message_longer_than_a_request_may_be_closes_its_socket_alone(sqlite_url: str) -> None:
+    with (
+        running_server(sqlite_url, limit_request_bytes=10_000) as server,
+        watching(server) as other,
+        watching(server) as socket,
+    ):
+        assert change(other) is None
+        assert change(socket) is None
+        socket.send(json.dumps({"type": "ping", "payload": {"text": "x" * 10_000}}))
+        with pytest.raises(ConnectionClosed) as closed:
+            socket.recv(20)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1009
+        other.send(json.dumps({"type": "ping"}))
+        assert change(other) is None

@@ -50,6 +50,7 @@ class Plan:
         "document",
         "hide_suggestions",
         "operation",
+        "variants",
     )
 
     def __init__(
@@ -64,6 +65,8 @@ class Plan:
     ) -> None:
         self.delegated = 0
         """How many executions have been left to graphql-core."""
+        self.variants = 0
+        """How many choices of its `@skip` and `@include` have been compiled, each of which takes room."""
         self.document = document
         self.operation = operation.node
         self.hide_suggestions = operation.hide_suggestions
@@ -108,6 +111,7 @@ class Plan:
             return variant
         if len(self._variants) >= self._most_variants or not all(type(each) is bool for each in chosen):
             return None
+        self.variants += 1
         switches = dict(zip(self._switches, chosen, strict=True))
         selections = Selections(self._ready, self._fragments, self._resolving, switches)
         variant = self._variants[chosen] = _variant(self._ready, selections)

@@ -33,14 +33,18 @@ async def answer_batch(operations: Operations, asked: list[Any], caller: Caller)
 
 
 async def _answer(operations: Operations, asked: Any, caller: Caller) -> dict[str, Any]:
+    name: str | None = None
     try:
         operation = operation_from(asked)
+        name = operation.name
         prepared = operations.prepare(operation, caller)
         if prepared.watches:
             raise BadRequest("A subscription has many answers and no place in a list; send it alone.")
         return await operations.answer(prepared, operation.variables, caller)
     except BadRequest as bad:
-        return {"errors": [request_error(str(bad))]}
+        error = request_error(str(bad))
+        operations.refused(name, caller, error)
+        return {"errors": [error]}
     except NotPrepared as refused:
         return {"errors": refused.errors}
     except Exception as fault:

@@ -67,9 +67,10 @@ class _Page:
     def length(self, variables: _Variables) -> int:
         for asked in self.asked:
             value = variables.get(asked) if isinstance(asked, str) else asked
-            if isinstance(value, int):
+            # A number with a point and nothing behind it is an integer to GraphQL; it may also be infinite.
+            if isinstance(value, int | float):
                 # More than the most is refused, and told so by the field itself.
-                return min(max(value, 0), self.most)
+                return int(min(max(value, 0), self.most))
         return min(DEFAULT_PAGE, self.most)
 
 
@@ -82,9 +83,11 @@ class _Input:
 
     def commands(self, variables: _Variables) -> int:
         value = _value(self.given, variables)
-        if isinstance(value, dict):
-            return sum(len(member) for member in value.values() if isinstance(member, list))
-        return len(value) if isinstance(value, list) else 0
+        if isinstance(value, dict) and is_input_object_type(named := get_nullable_type(self.type)):
+            return sum(
+                _length_of(value[name]) for name, inner in _list_fields(named) if name in value and _is_list(inner)
+            )
+        return _length_of(value) if _is_list(self.type) else 0
 
     def members(self, variables: _Variables) -> int:
         return _members(_value(self.given, variables), self.type)
@@ -315,6 +318,15 @@ def _value(node: ValueNode, variables: _Variables) -> object:
 
 def _holds_lists(input_type: GraphQLInputType) -> bool:
     return is_list_type(get_nullable_type(input_type)) or is_input_object_type(get_named_type(input_type))
+
+
+def _is_list(input_type: GraphQLInputType) -> bool:
+    return is_list_type(get_nullable_type(input_type))
+
+
+def _length_of(value: object) -> int:
+    """How long a list is; what is given in the place of a list is taken for its only member."""
+    return len(value) if isinstance(value, list) else int(value is not None)
 
 
 def _members(value: object, input_type: GraphQLInputType) -> int:

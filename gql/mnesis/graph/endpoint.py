@@ -82,14 +82,15 @@ class GraphQLEndpoint:
             else:
                 asked = decoded(await Request(scope, receive).body())
                 if isinstance(asked, list):
-                    return await self._batch(asked, scope, media_type)
+                    return await self._batch(asked, scope, headers)
                 operation = operation_from(asked)
         except BadRequest as bad:
             return _refused(refusal_status(bad, self._profile), str(bad), media_type)
         return await self._executed(operation, scope, headers, media_type, read_only=read_only)
 
-    async def _batch(self, asked: list[Any], scope: Scope, media_type: str) -> ASGIApp:
-        if media_type == EVENTS:
+    async def _batch(self, asked: list[Any], scope: Scope, headers: Headers) -> ASGIApp:
+        media_type = answer_type(headers.getlist("accept"), among=(JSON, RESPONSE_JSON))
+        if media_type is None:
             return _refused(406, "A list of operations is answered in JSON.", JSON)
         try:
             answers = await answer_batch(self._operations, asked, scope["state"]["caller"])
@@ -104,6 +105,8 @@ class GraphQLEndpoint:
             prepared = self._operations.prepare(asked, scope["state"]["caller"])
         except NotPrepared as refused:
             return self._answer({"errors": refused.errors}, media_type)
+        except Exception as fault:
+            return _response(500, {"errors": [internal_error(fault)]}, media_type)
         if prepared.writes and read_only:
             return _refused(405, "A GET request cannot carry a mutation; send a POST request.", media_type, _POST_ONLY)
         try:

@@ -37,18 +37,20 @@ class NotBegun(Exception):
 class Executor:
     """Executes operations of a schema, each by a plan that is made when it is first executed.
 
-    At most ``plans`` are kept, those that were executed last, of documents of at most ``characters`` together.
+    At most ``plans`` are kept, those that were executed last, of documents of at most ``characters`` together. A
+    document counts once for each choice of its `@skip` and `@include` that was made, because each is compiled by
+    itself: measured, into up to 250 bytes for every character.
     """
 
     def __init__(
-        self, schema: strawberry.Schema, *, suggestions: bool, plans: int = 1_000, characters: int = 2_000_000
+        self, schema: strawberry.Schema, *, suggestions: bool, plans: int = 1_000, characters: int = 1_000_000
     ) -> None:
         self.engine = Engine(schema, hide_suggestions=not suggestions)
         self._most_plans = plans
         self._most_characters = characters
         self._characters = 0
         # The operation is kept beside its plan, so that its id cannot become another's.
-        self._plans: OrderedDict[int, tuple[OperationDefinitionNode, Plan]] = OrderedDict()
+        self._plans: OrderedDict[int, tuple[OperationDefinitionNode, Plan, int]] = OrderedDict()
 
     async def execute(
         self, prepared: Prepared, variables: dict[str, Any], context: Context, root: object = None
@@ -92,13 +94,18 @@ class Executor:
         known = self._plans.get(id(operation))
         if known is not None:
             self._plans.move_to_end(id(operation))
-            return known[1]
-        plan = self.engine.plan(prepared.document, operation)
-        self._plans[id(operation)] = (operation, plan)
-        self._characters += _length(plan)
+            _, plan, counted = known
+            if plan.variants <= counted:
+                return plan
+        else:
+            plan, counted = self.engine.plan(prepared.document, operation), 0
+        # The first is compiled as soon as the plan is executed; others are counted at the execution that follows.
+        variants = max(1, plan.variants)
+        self._plans[id(operation)] = (operation, plan, variants)
+        self._characters += _length(plan) * (variants - counted)
         while len(self._plans) > self._most_plans or self._characters > self._most_characters:
-            _, (_, oldest) = self._plans.popitem(last=False)
-            self._characters -= _length(oldest)
+            _, (_, oldest, times) = self._plans.popitem(last=False)
+            self._characters -= _length(oldest) * times
         return plan
 
 

@@ -71,7 +71,10 @@ def told(error: GraphQLError) -> dict[str, Any]:
 def internal_error(fault: BaseException) -> dict[str, Any]:
     """What is told of a fault in the program: an id that the log repeats, and nothing else."""
     error_id = error_id_of(fault)
-    _log.error("Fault %s", error_id, exc_info=fault)
+    # One fault may be that of many fields, whose look-ups are made together, and of many who wait for one transaction.
+    if "mnesis_logged" not in fault.__dict__:
+        fault.__dict__["mnesis_logged"] = True
+        _log.error("Fault %s", error_id, exc_info=fault)
     return request_error("Internal server error.", INTERNAL, errorId=error_id)
 
 

@@ -24,15 +24,15 @@ def is_json(content_type: str | None) -> bool:
     return media_type == JSON and parameters.get("charset", "utf-8").lower() in ("utf-8", "utf8")
 
 
-def answer_type(accept: Iterable[str]) -> str | None:
+def answer_type(accept: Iterable[str], *, among: Iterable[str] = tuple(_RANGES)) -> str | None:
     """The type that the Accept headers prefer; of equals the first, and JSON where nothing else is said.
 
-    None where they take none of ours. As RFC 9110 has it, the most specific range decides about a type.
+    None where they take none of those. As RFC 9110 has it, the most specific range decides about a type.
     """
     ranges = _ranges(accept)
     if not ranges:
         return JSON
-    wanted = {media_type: _preference(media_type, ranges) for media_type in _RANGES}
+    wanted = {media_type: _preference(media_type, ranges) for media_type in among}
     # Of equals, `max` takes the first.
     best = max(wanted, key=wanted.__getitem__)
     quality, _ = wanted[best]

@@ -79,9 +79,15 @@ class ObservedOperations(Operations):
         except NotPrepared as refused:
             self._begin(Asked(kind="unknown", name=shown_name(asked.name)), caller, began_s).end(_ended(refused.errors))
             raise
+        except Exception as fault:
+            self._begin(Asked(kind="unknown", name=shown_name(asked.name)), caller, began_s).end(_broken_off(fault))
+            raise
         # The document's own fault never gets here, and what did is executed by the same task.
         _prepared_since.set(began_s)
         return prepared
+
+    def refused(self, name: str | None, caller: Caller, error: dict[str, Any]) -> None:
+        self._begin(Asked(kind="unknown", name=shown_name(name)), caller, perf_counter()).end(_ended([error]))
 
     async def answer(self, prepared: Prepared, variables: dict[str, Any], caller: Caller) -> dict[str, Any]:
         running = self._begun(prepared, caller)
@@ -135,9 +141,9 @@ async def _watched(responses: AsyncGenerator[bytes, None], running: Running) -> 
             yield b""
             async for response in responses:
                 refused = _end_of_all(response)
-                if refused is not None:
-                    ended = refused
-                else:
+                # The answer to one change may also be that it took too long, and others follow.
+                ended = refused or GONE
+                if refused is None:
                     running.event()
                 yield response
             ended = _OK if ended is GONE else ended

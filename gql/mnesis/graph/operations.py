@@ -54,6 +54,9 @@ class Operations:
         """Raises `NotPrepared`."""
         return self._asked.prepare(asked, caller.tenant)
 
+    def refused(self, name: str | None, caller: Caller, error: dict[str, Any]) -> None:
+        """To be called with what a transport itself refuses of an operation, where no status tells of it."""
+
     async def answer(self, prepared: Prepared, variables: dict[str, Any], caller: Caller) -> dict[str, Any]:
         """The response to a query or a mutation. What it raises is a fault of the program."""
         try:

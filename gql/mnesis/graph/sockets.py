@@ -170,7 +170,10 @@ class _Socket:
         most = self._operations.limits.socket_operations
         if len(self._running) >= most:
             text = f"At most {most} operations may run at once over one socket."
-            await self._refuse(identifier, [request_error(text, LIMIT_EXCEEDED, limit=most)])
+            error = request_error(text, LIMIT_EXCEEDED, limit=most)
+            assert self._caller is not None
+            self._operations.refused(operation.name, self._caller, error)
+            await self._refuse(identifier, [error])
             return
         begun = asyncio.Event()
         task = asyncio.create_task(self._run(identifier, operation, begun))
@@ -200,7 +203,10 @@ class _Socket:
         except (NotPrepared, NotBegun) as refused:
             await self._refuse(identifier, list(refused.errors))
         except CredentialsExpired:
-            await self._refuse(identifier, [request_error("The token has expired.", UNAUTHENTICATED)])
+            error = request_error("The token has expired.", UNAUTHENTICATED)
+            assert self._caller is not None
+            self._operations.refused(operation.name, self._caller, error)
+            await self._refuse(identifier, [error])
         except OSError:
             # The client has gone; whoever listens hears of it too.
             pass
