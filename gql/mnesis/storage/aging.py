@@ -133,7 +133,12 @@ class AgingHistory:
         kept = self._cut_memories(cursor, tenant, [cut.memory_id for cut in cuts if cut.with_memory], deleted_before)
         rows = [
             # A tombstone that stays keeps the record of its deletion, by which the next run finds it.
-            {TENANT: tenant, "memory": cut.memory_id, "upto": cut.version - (cut.memory_id in kept)}
+            {
+                TENANT: tenant,
+                "memory": cut.memory_id,
+                "upto": cut.version - (cut.memory_id in kept),
+                "last": cut.change,
+            }
             for cut in cuts
         ]
         cursor.executemany(self._statements.cut_records, rows)
