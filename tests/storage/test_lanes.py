@@ -14,6 +14,7 @@ from mnesis.domain.commands import Batch, BatchOutcome
 from mnesis.domain.limits import Limits
 from mnesis.domain.memory_types import MemoryType, WriteMode, WriteStatus
 from mnesis.domain.refusals import IdempotencyConflict, VersionConflict
+from mnesis.observing.metrics import Metrics
 from mnesis.storage import lanes, sqlite_engine
 from mnesis.storage.database import open_database
 from mnesis.storage.lanes import QueueBounds
@@ -96,6 +97,28 @@ async def test_waiting_batches_are_committed_together_and_each_sees_the_ones_bef
         assert len(bench.watched.transactions()) - commits == 2  # The plug's and that of all others.
         records = (await bench.memories.histories(ANN, ["s"], PageRequest(size=50)))["s"].rows
         assert [record.changes[0].after for record in records[:-1]] == [str(n) for n in range(20, 0, -1)]
+
+
+class _Broken(Metrics):
+    """Keeps no promise."""
+
+    def wrote(self, *given: Any, **named: Any) -> None:
+        raise RuntimeError("The meter is broken.")
+
+
+async def test_what_fails_after_a_commit_neither_refuses_nor_repeats_it(
+    database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    meter = _Broken(version="1", database="any")
+    database = open_database(database_url, limits=Limits(), reader_threads=1, writer_lanes=1, meter=meter)
+    try:
+        memories = Memories(store=database.store, reader=database.reader, limits=Limits())
+        # The second and the third wait for the first, and are merged.
+        await asyncio.gather(*(made(memories, fact(str(number))) for number in range(3)))
+        assert await database.reader.count_memories(ANN, MemoryQuery()) == 3
+    finally:
+        await database.close()
+    assert "A transaction could not be measured." in caplog.text
 
 
 async def test_answers_come_in_the_order_of_arrival(database_url: str) -> None:

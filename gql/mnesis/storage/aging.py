@@ -16,10 +16,11 @@ from mnesis.storage.container_rows import retention_from
 from mnesis.storage.engines import Connection, DriverCursor, Engine
 from mnesis.storage.instants import from_microseconds, to_microseconds
 from mnesis.storage.pruning import PruningMark
-from mnesis.storage.reader import Reader, Rows
+from mnesis.storage.reader import RETENTION, Reader, Rows
 from mnesis.storage.removal_statements import RemovalStatements
 from mnesis.storage.transaction import Transactions
 from mnesis.storage.visibility import TENANT, VisibleStatement, caller_parameters
+from mnesis.usecases.metering import UNMETERED, Meter
 from mnesis.usecases.ports import Cursor, StoreFault
 from mnesis.usecases.retention_ports import Aged, Aging, Policy, RecordCut
 
@@ -37,14 +38,14 @@ _BEFORE_ALL = -(2**62)
 class AgingHistory:
     """The `AgingStore` of a database."""
 
-    def __init__(self, engine: Engine, transactions: Transactions, run: RunInLane) -> None:
+    def __init__(self, engine: Engine, transactions: Transactions, run: RunInLane, meter: Meter = UNMETERED) -> None:
         self._engine = engine
         self._transactions = transactions
         self._run = run
         self._statements = AgingStatements(engine)
         self._entry_counts = RemovalStatements(engine).entry_counts[False]
         self._mark = PruningMark(engine)
-        self._reader = Reader(engine, threads=1)
+        self._reader = Reader(engine, threads=1, meter=meter)
 
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[bool]:
@@ -161,7 +162,7 @@ class AgingHistory:
 
     async def _rows(self, caller: Caller | None, statement: VisibleStatement, values: Mapping[str, Any]) -> Rows:
         parameters = {**(caller_parameters(caller) if caller is not None else {}), **values}
-        return await self._reader.hop(lambda ask: ask(statement, parameters))
+        return await self._reader.hop(lambda ask: ask(statement, parameters), kind=RETENTION)
 
 
 class _Held:
