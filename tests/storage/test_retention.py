@@ -506,10 +506,38 @@ async def test_a_lock_that_cannot_be_asked_for_is_a_fault_of_the_store() -> None
                 pass
 
 
+async def test_a_writer_that_looks_now_and_then_gets_in_between_all_transactions(
+    database_url: str, bench: Bench, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one in another process does, where the database is SQLite."""
+    monkeypatch.setattr(retention_module, "STEP", 2)
+    memories = await made(bench.memories, *(fact(str(number)) for number in range(6)))
+    for memory in memories:
+        await delete(bench, memory)
+    await made(bench.memories, *(fact(str(number)) for number in range(4)))
+    ruled(database_url, history=MONTH, long_term=MONTH)
+    clock.pass_days(31)
+    bench.watched.sent.clear()
+    seen: list[int] = []
+
+    async def look() -> None:
+        while True:
+            seen.append(len(bench.watched.transactions()))
+            await asyncio.sleep(0.1)
+
+    looking = asyncio.create_task(look())
+    retention = MemoryRetention(bench.aging, bench.store, bench.reader, clock, pause_s=0.25)
+    [receipt] = [each async for each in retention.run(dry_run=False, tenant=ANN.tenant)]
+    looking.cancel()
+    assert receipt.counts == RemovalCounts(long_term=4, records=12)
+    # Two deletions, and the cuts of twelve records.
+    assert set(seen) == set(range(len(bench.watched.transactions()) + 1)) == set(range(9))
+
+
 async def test_what_is_being_asked_does_not_hold_up_the_end(database_url: str, bench: Bench) -> None:
     endless = "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n"
     statement = VisibleStatement(text=endless if is_sqlite(database_url) else "SELECT pg_sleep(60)")
-    asking = asyncio.create_task(bench.aging._reader.hop(lambda ask: ask(statement, {})))
+    asking = asyncio.create_task(bench.aging._reader.hop(lambda ask: ask(statement, {}), kind="x"))
     await until(lambda: any(each.text == statement.text for each in bench.watched.sent))
     await asyncio.sleep(0.1)
     await asyncio.wait_for(asyncio.to_thread(bench.aging.close), 10)

@@ -1,6 +1,7 @@
 """The use case that lets what is old or too much age out of containers, by the rules that each of them has."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -62,11 +63,16 @@ class MemoryRetention:
         remover: MemoryRemover,
         reader: MemoryReader,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        *,
+        pause_s: float = 0.0,
     ) -> None:
+        """``pause_s`` after every transaction is for writers in other processes, where the database has no queue of
+        them."""
         self._store = store
         self._remover = remover
         self._reader = reader
         self._clock = clock
+        self._pause_s = pause_s
 
     async def run(
         self, *, dry_run: bool, tenant: str | None = None, container_id: str | None = None
@@ -159,6 +165,7 @@ class MemoryRetention:
         async for step in self._steps(caller, removal, aging, place):
             taken = await self._remover.remove(caller, removal, step.ids, found=step.found)
             counts = counts.plus(taken.removed)
+            await asyncio.sleep(self._pause_s)
         return counts
 
     async def _steps(self, caller: Caller, removal: Removal, aging: Aging, place: LastChange) -> AsyncIterator[Aim]:
@@ -191,11 +198,16 @@ class MemoryRetention:
                 with_memory=fate is Fate.GOES_WITH_ITS_MEMORY,
             )
             if gathered == STEP:
-                cut += gathered if dry_run else await self._store.cut(caller, doomed.values(), deleted_before=expiry)
+                cut += gathered if dry_run else await self._cut_off(caller, doomed, expiry)
                 doomed, gathered = {}, 0
         if doomed:
-            cut += gathered if dry_run else await self._store.cut(caller, doomed.values(), deleted_before=expiry)
+            cut += gathered if dry_run else await self._cut_off(caller, doomed, expiry)
         return RemovalCounts(records=cut)
+
+    async def _cut_off(self, caller: Caller, doomed: Mapping[str, RecordCut], expiry: datetime | None) -> int:
+        removed = await self._store.cut(caller, doomed.values(), deleted_before=expiry)
+        await asyncio.sleep(self._pause_s)
+        return removed
 
     async def _records(
         self, caller: Caller, policy: Policy, rule: RetentionRule, expiry: datetime | None
