@@ -16,7 +16,6 @@ from mnesis.settings import Settings
 from mnesis.usecases.ports import NOTHING, RemovalCounts
 from mnesis.usecases.retention import ContainerReceipt, MemoryRetention, NoSuchContainer, NoSuchTenant
 
-
 PAUSE_S = 0.1
 """After every transaction on SQLite, whose writers wait in no queue: who waited long looks again every 100 ms only."""
 

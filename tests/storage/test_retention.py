@@ -19,6 +19,7 @@ from mnesis.domain.time_travel import NotKept
 from mnesis.storage.aging import _Held
 from mnesis.storage.database import engine_for
 from mnesis.storage.visibility import VisibleStatement
+from mnesis.usecases import removing as removing_module
 from mnesis.usecases import retention as retention_module
 from mnesis.usecases.ports import MemoryQuery, PageRequest, RecordQuery, RemovalCounts, StoreFault
 from mnesis.usecases.requests import DeleteContainer, DeleteMemory, RestoreMemory
@@ -425,6 +426,37 @@ async def test_what_changes_or_is_pinned_before_its_turn_stays(bench: Bench, clo
     assert receipt.counts == ONE_FACT
     assert await ids(bench) == {used.id, pinned.id}
     assert gone.id not in await ids(bench)
+
+
+async def test_a_large_session_that_is_used_before_its_turn_stays_with_all_its_entries(
+    bench: Bench, clock: Clock, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(removing_module, "STEP", 2)
+    for session_id in ("first", "used", "pinned", "removed", "last"):
+        await bench.memories.update_context_memory(ANN, context(session_id, "1", "2", "3"))
+    found = await bench.memories.memories(ANN, ["pinned", "removed"])
+    ruled(database_url, session=MONTH)
+    clock.pass_days(31)
+
+    class Late:
+        """The real one, but others write right before the first entries go."""
+
+        late = False
+
+        async def remove(self, *given: Any, **named: Any) -> Any:
+            if not self.late:
+                self.late = True
+                await bench.memories.update_context_memory(ANN, context("used", "4"))
+                await update(bench.memories, changed(found["pinned"], pinned=True))
+                await delete(bench, found["removed"])
+            return await bench.store.remove(*given, **named)
+
+    retention = MemoryRetention(bench.aging, Late(), bench.reader, clock)
+    [receipt] = [each async for each in retention.run(dry_run=False, tenant=ANN.tenant)]
+    assert receipt.counts == RemovalCounts(sessions=2, working=6)
+    assert await entry_keys(bench, "used") == ["1", "2", "3", "4"]
+    assert await entry_keys(bench, "pinned") == ["1", "2", "3"]
+    assert set(await bench.memories.memories(ANN, ["first", "used", "pinned", "last"])) == {"used", "pinned"}
 
 
 async def test_a_large_run_goes_in_steps(

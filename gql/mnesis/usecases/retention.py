@@ -174,7 +174,18 @@ class MemoryRetention:
             async for page in found:
                 yield Aim([each.id for each in page])
             return
-        async for step in session_steps(_sessions(found), lambda each: emptied(self._reader, caller, removal, each)):
+        async for step in session_steps(_sessions(found), lambda each: self._emptied(caller, removal, place, each)):
+            yield step
+
+    async def _emptied(
+        self, caller: Caller, removal: Removal, place: LastChange, session_id: str
+    ) -> AsyncIterator[Aim]:
+        """A session too large for one transaction, unless it was changed or pinned while others went before it: what
+        is emptied once goes whole, whatever it is like in between."""
+        session = (await self._reader.memories(caller, [session_id])).get(session_id)
+        if session is None or session.values["pinned"] or LastChange(session.updated_at, session.arrival) >= place:
+            return
+        async for step in emptied(self._reader, caller, removal, session_id):
             yield step
 
     async def _cut(self, caller: Caller, policy: Policy, now: datetime, dry_run: bool) -> RemovalCounts:
