@@ -53,6 +53,19 @@ async def test_what_it_reads_is_not_measured_as_the_feeds(database_url: str, ser
     assert 'kind="changes"' not in page
 
 
+async def test_looking_in_vain_writes_nothing(postgresql_url: str, server: EmbeddingServer) -> None:
+    next_transaction = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
+    used: list[int] = []
+    async with minded(postgresql_url, server, begins=False) as mind:
+        for _ in range(10):
+            before = rows(postgresql_url, next_transaction)[0][0]
+            for _ in range(3):
+                assert await mind.database.embeddings.take(10) == []
+            used.append(rows(postgresql_url, next_transaction)[0][0] - before)
+    # Others may use the server too.
+    assert min(used) == 0
+
+
 async def test_a_text_that_did_not_change_is_not_embedded_again(database_url: str, server: EmbeddingServer) -> None:
     async with minded(database_url, server) as mind:
         [tea, _] = await made(mind.memories, fact("tea"), session("s", summary="plans"))

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,8 +16,9 @@ from mnesis.domain.memory_types import MemoryType, WriteMode, WriteStatus
 from mnesis.domain.refusals import IdempotencyConflict, VersionConflict
 from mnesis.observing.metrics import Metrics
 from mnesis.storage import lanes, sqlite_engine
-from mnesis.storage.database import open_database
+from mnesis.storage.database import engine_for, new_id, open_database
 from mnesis.storage.lanes import QueueBounds
+from mnesis.storage.transaction import Transactions
 from mnesis.usecases.memories import Memories
 from mnesis.usecases.ports import MemoryQuery, Overloaded, PageRequest, StoreFault
 from mnesis.usecases.requests import CreateMemories, DeleteMemory
@@ -119,6 +120,19 @@ async def test_what_fails_after_a_commit_neither_refuses_nor_repeats_it(
     finally:
         await database.close()
     assert "A transaction could not be measured." in caplog.text
+
+
+async def test_whatever_takes_a_tenants_lock_is_known_by_a_mark(postgresql_url: str) -> None:
+    engine = engine_for(postgresql_url, writer_lanes=1)
+    transactions = Transactions(engine, Limits(), new_id)
+    with closing(engine.connect(read_only=False)) as connection:
+        for count in (0, 0, 1):  # The first makes the tenant.
+            cursor = connection.cursor()
+            engine.begin(cursor)
+            _, mark = transactions.take_changes(cursor, "acme", count, transactions.now())
+            cursor.execute("COMMIT")
+            assert mark is not None
+            assert engine.was_committed(connection, mark)
 
 
 async def test_answers_come_in_the_order_of_arrival(database_url: str) -> None:
