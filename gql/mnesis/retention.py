@@ -16,6 +16,9 @@ from mnesis.settings import Settings
 from mnesis.usecases.ports import NOTHING, RemovalCounts
 from mnesis.usecases.retention import ContainerReceipt, MemoryRetention, NoSuchContainer, NoSuchTenant
 
+PAUSE_S = 0.1
+"""After every transaction on SQLite, whose writers wait in no queue: who waited long looks again every 100 ms only."""
+
 
 class CannotRetain(Complaint):
     """Retention did not run."""
@@ -45,7 +48,8 @@ async def _receipts(
 ) -> list[ContainerReceipt]:
     database = open_database_of(settings)
     try:
-        retention = MemoryRetention(database.aging, database.store, database.reader)
+        pause_s = PAUSE_S if settings.is_sqlite else 0.0
+        retention = MemoryRetention(database.aging, database.store, database.reader, pause_s=pause_s)
         running = retention.run(dry_run=dry_run, tenant=tenant, container_id=container_id)
         if dry_run:
             return [receipt async for receipt in running]

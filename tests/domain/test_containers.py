@@ -160,10 +160,17 @@ def test_a_rule_without_days_lets_nothing_grow_too_old_and_no_span_leaves_the_ca
     assert RetentionRule(days=MOST_DAYS).expires_before(long_ago) == datetime(1, 1, 1, tzinfo=UTC)
 
 
-def test_a_deletion_leaves_the_id_and_the_name() -> None:
-    full = stored(name="Work", description="d", metadata={"a": 1}, retention={MemoryType.SESSION: MONTH})
+def test_a_deletion_leaves_the_id_the_name_and_the_rule_by_which_history_ages() -> None:
+    rules = {MemoryType.SESSION: MONTH, MemoryType.HISTORY: MONTH}
+    full = stored(name="Work", description="d", metadata={"a": 1}, retention=rules)
     assert delete(full, ContainerDeletion(id="c", if_version=1), memories=0, now=NOW) == Container(
-        id="c", name="Work", version=2, created_at=NOW, updated_at=NOW + timedelta(microseconds=1), deleted=True
+        id="c",
+        name="Work",
+        retention={MemoryType.HISTORY: MONTH},
+        version=2,
+        created_at=NOW,
+        updated_at=NOW + timedelta(microseconds=1),
+        deleted=True,
     )
 
 

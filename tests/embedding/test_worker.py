@@ -8,6 +8,7 @@ import pytest
 
 from mnesis.domain.memory_types import MemoryType
 from mnesis.domain.searching import SearchMode
+from mnesis.observing.metrics import Metrics
 from mnesis.usecases.embedding import Due, Embedded, MeaningUnavailable
 from mnesis.usecases.ports import StoreFault
 from mnesis.usecases.requests import DeleteMemory, EraseMemories, RestoreMemory
@@ -40,6 +41,29 @@ async def test_what_is_written_is_found_by_its_meaning(database_url: str, server
         assert (await mind.found("beverage"))[0] == "She likes tea."
         assert (await mind.found("feline"))[0] == "our kitten 1"
     assert sorted(server.texts)[:3] == ["He drives a red car.", "She likes tea.", "automobile"]
+
+
+async def test_what_it_reads_is_not_measured_as_the_feeds(database_url: str, server: EmbeddingServer) -> None:
+    metrics = Metrics(version="1", database="any")
+    async with minded(database_url, server, meter=metrics) as mind:
+        await made(mind.memories, fact("tea"))
+        await mind.settled()
+    page = metrics.page().decode()
+    assert 'mnesis_sql_seconds_count{kind="embedding",outcome="ok"} 1.0' in page
+    assert 'kind="changes"' not in page
+
+
+async def test_looking_in_vain_writes_nothing(postgresql_url: str, server: EmbeddingServer) -> None:
+    next_transaction = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
+    used: list[int] = []
+    async with minded(postgresql_url, server, begins=False) as mind:
+        for _ in range(10):
+            before = rows(postgresql_url, next_transaction)[0][0]
+            for _ in range(3):
+                assert await mind.database.embeddings.take(10) == []
+            used.append(rows(postgresql_url, next_transaction)[0][0] - before)
+    # Others may use the server too.
+    assert min(used) == 0
 
 
 async def test_a_text_that_did_not_change_is_not_embedded_again(database_url: str, server: EmbeddingServer) -> None:

@@ -11,6 +11,7 @@ from mnesis.domain.searching import SearchMode, query_stems
 from mnesis.storage.database import Database, open_database
 from mnesis.usecases.embedding import Embedding, Questions
 from mnesis.usecases.memories import Memories
+from mnesis.usecases.metering import UNMETERED, Meter
 from mnesis.usecases.ports import MemoryQuery, SearchRequest
 from tests.embedding.speaking import EmbeddingServer
 from tests.storage.workbench import ANN, raw
@@ -63,10 +64,16 @@ class Mind:
 
 @asynccontextmanager
 async def minded(
-    url: str, server: EmbeddingServer, *, model: str = "words", timeout_s: float = 5.0, begins: bool = True
+    url: str,
+    server: EmbeddingServer,
+    *,
+    model: str = "words",
+    timeout_s: float = 5.0,
+    begins: bool = True,
+    meter: Meter = UNMETERED,
 ) -> AsyncIterator[Mind]:
     """The task runs from the beginning where it ``begins``."""
-    database = open_database(url, limits=Limits(), reader_threads=2, writer_lanes=2, embeds=True)
+    database = open_database(url, limits=Limits(), reader_threads=2, writer_lanes=2, embeds=True, meter=meter)
     mind = Mind(database, server, model=model, timeout_s=timeout_s)
     if begins:
         mind.worker.start()

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,9 +14,11 @@ from mnesis.domain.commands import Batch, BatchOutcome
 from mnesis.domain.limits import Limits
 from mnesis.domain.memory_types import MemoryType, WriteMode, WriteStatus
 from mnesis.domain.refusals import IdempotencyConflict, VersionConflict
+from mnesis.observing.metrics import Metrics
 from mnesis.storage import lanes, sqlite_engine
-from mnesis.storage.database import open_database
+from mnesis.storage.database import engine_for, new_id, open_database
 from mnesis.storage.lanes import QueueBounds
+from mnesis.storage.transaction import Transactions
 from mnesis.usecases.memories import Memories
 from mnesis.usecases.ports import MemoryQuery, Overloaded, PageRequest, StoreFault
 from mnesis.usecases.requests import CreateMemories, DeleteMemory
@@ -96,6 +98,41 @@ async def test_waiting_batches_are_committed_together_and_each_sees_the_ones_bef
         assert len(bench.watched.transactions()) - commits == 2  # The plug's and that of all others.
         records = (await bench.memories.histories(ANN, ["s"], PageRequest(size=50)))["s"].rows
         assert [record.changes[0].after for record in records[:-1]] == [str(n) for n in range(20, 0, -1)]
+
+
+class _Broken(Metrics):
+    """Keeps no promise."""
+
+    def wrote(self, *given: Any, **named: Any) -> None:
+        raise RuntimeError("The meter is broken.")
+
+
+async def test_what_fails_after_a_commit_neither_refuses_nor_repeats_it(
+    database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    meter = _Broken(version="1", database="any")
+    database = open_database(database_url, limits=Limits(), reader_threads=1, writer_lanes=1, meter=meter)
+    try:
+        memories = Memories(store=database.store, reader=database.reader, limits=Limits())
+        # The second and the third wait for the first, and are merged.
+        await asyncio.gather(*(made(memories, fact(str(number))) for number in range(3)))
+        assert await database.reader.count_memories(ANN, MemoryQuery()) == 3
+    finally:
+        await database.close()
+    assert "A transaction could not be measured." in caplog.text
+
+
+async def test_whatever_takes_a_tenants_lock_is_known_by_a_mark(postgresql_url: str) -> None:
+    engine = engine_for(postgresql_url, writer_lanes=1)
+    transactions = Transactions(engine, Limits(), new_id)
+    with closing(engine.connect(read_only=False)) as connection:
+        for count in (0, 0, 1):  # The first makes the tenant.
+            cursor = connection.cursor()
+            engine.begin(cursor)
+            _, mark = transactions.take_changes(cursor, "acme", count, transactions.now())
+            cursor.execute("COMMIT")
+            assert mark is not None
+            assert engine.was_committed(connection, mark)
 
 
 async def test_answers_come_in_the_order_of_arrival(database_url: str) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from mnesis.domain.caller import Caller
 from mnesis.domain.commands import Changes, Create
+from mnesis.domain.containers import ContainerDeletion
 from mnesis.domain.ids import RecordId
 from mnesis.domain.memory import Memory
 from mnesis.domain.memory_types import HistoryAction, MemoryType
@@ -17,10 +19,12 @@ from mnesis.domain.time_travel import NotKept
 from mnesis.storage.aging import _Held
 from mnesis.storage.database import engine_for
 from mnesis.storage.visibility import VisibleStatement
+from mnesis.usecases import removing as removing_module
 from mnesis.usecases import retention as retention_module
 from mnesis.usecases.ports import MemoryQuery, PageRequest, RecordQuery, RemovalCounts, StoreFault
-from mnesis.usecases.requests import DeleteMemory, RestoreMemory
+from mnesis.usecases.requests import DeleteContainer, DeleteMemory, RestoreMemory
 from mnesis.usecases.retention import ContainerReceipt, MemoryRetention, NoSuchContainer, NoSuchTenant
+from mnesis.usecases.retention_ports import RecordCut
 from tests.storage.test_statements import check_plan
 from tests.storage.workbench import (
     ANN,
@@ -313,6 +317,35 @@ async def test_what_was_deleted_long_ago_goes_for_good(database_url: str, bench:
     assert again.version == 1
 
 
+async def test_what_went_with_its_container_goes_for_good_too(database_url: str, bench: Bench, clock: Clock) -> None:
+    [kept] = await made(bench.memories, fact("elsewhere"))
+    contained(database_url, "c")
+    ruled(database_url, "c", history=MONTH, long_term={"days": 1})
+    await made(bench.memories, replace(fact("here"), container_id="c"))
+    deletion = DeleteContainer(container=ContainerDeletion(id="c", delete_memories=True))
+    assert (await bench.memories.delete_container(ANN, deletion)).refusals == ()
+    clock.pass_days(31)
+    assert await ran(bench, clock) == {"c": RemovalCounts(records=2)}
+    assert rows(database_url, "SELECT id FROM memory") == [(kept.id,)]
+
+
+async def test_a_cut_that_comes_late_takes_nothing_of_what_has_the_id_since(
+    database_url: str, bench: Bench, clock: Clock
+) -> None:
+    await bench.memories.update_context_memory(ANN, context("s"))
+    [talk] = (await bench.memories.memories(ANN, ["s"])).values()
+    await delete(bench, talk)
+    ruled(database_url, history=MONTH)
+    clock.pass_days(31)
+    found = (await bench.aging.records(ANN, "default", after=None, size=10))[-1]
+    cut = RecordCut(memory_id="s", version=found.version, change=found.change, with_memory=True)
+    # Beside a server on SQLite the command may run: both have looked, and somebody wrote in between.
+    assert await bench.aging.cut(ANN, [cut], deleted_before=clock() - 30 * DAY) == 2
+    await bench.memories.update_context_memory(ANN, context("s"))
+    assert await bench.aging.cut(ANN, [cut], deleted_before=clock() - 30 * DAY) == 0
+    assert rows(database_url, "SELECT memory_id, version FROM history") == [("s", 1)]
+
+
 async def test_a_deleted_session_stays_for_as_long_as_an_entry_of_it(
     database_url: str, bench: Bench, clock: Clock
 ) -> None:
@@ -395,6 +428,37 @@ async def test_what_changes_or_is_pinned_before_its_turn_stays(bench: Bench, clo
     assert gone.id not in await ids(bench)
 
 
+async def test_a_large_session_that_is_used_before_its_turn_stays_with_all_its_entries(
+    bench: Bench, clock: Clock, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(removing_module, "STEP", 2)
+    for session_id in ("first", "used", "pinned", "removed", "last"):
+        await bench.memories.update_context_memory(ANN, context(session_id, "1", "2", "3"))
+    found = await bench.memories.memories(ANN, ["pinned", "removed"])
+    ruled(database_url, session=MONTH)
+    clock.pass_days(31)
+
+    class Late:
+        """The real one, but others write right before the first entries go."""
+
+        late = False
+
+        async def remove(self, *given: Any, **named: Any) -> Any:
+            if not self.late:
+                self.late = True
+                await bench.memories.update_context_memory(ANN, context("used", "4"))
+                await update(bench.memories, changed(found["pinned"], pinned=True))
+                await delete(bench, found["removed"])
+            return await bench.store.remove(*given, **named)
+
+    retention = MemoryRetention(bench.aging, Late(), bench.reader, clock)
+    [receipt] = [each async for each in retention.run(dry_run=False, tenant=ANN.tenant)]
+    assert receipt.counts == RemovalCounts(sessions=2, working=6)
+    assert await entry_keys(bench, "used") == ["1", "2", "3", "4"]
+    assert await entry_keys(bench, "pinned") == ["1", "2", "3"]
+    assert set(await bench.memories.memories(ANN, ["first", "used", "pinned", "last"])) == {"used", "pinned"}
+
+
 async def test_a_large_run_goes_in_steps(
     database_url: str, bench: Bench, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -474,10 +538,38 @@ async def test_a_lock_that_cannot_be_asked_for_is_a_fault_of_the_store() -> None
                 pass
 
 
+async def test_a_writer_that_looks_now_and_then_gets_in_between_all_transactions(
+    database_url: str, bench: Bench, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one in another process does, where the database is SQLite."""
+    monkeypatch.setattr(retention_module, "STEP", 2)
+    memories = await made(bench.memories, *(fact(str(number)) for number in range(6)))
+    for memory in memories:
+        await delete(bench, memory)
+    await made(bench.memories, *(fact(str(number)) for number in range(4)))
+    ruled(database_url, history=MONTH, long_term=MONTH)
+    clock.pass_days(31)
+    bench.watched.sent.clear()
+    seen: list[int] = []
+
+    async def look() -> None:
+        while True:
+            seen.append(len(bench.watched.transactions()))
+            await asyncio.sleep(0.1)
+
+    looking = asyncio.create_task(look())
+    retention = MemoryRetention(bench.aging, bench.store, bench.reader, clock, pause_s=0.25)
+    [receipt] = [each async for each in retention.run(dry_run=False, tenant=ANN.tenant)]
+    looking.cancel()
+    assert receipt.counts == RemovalCounts(long_term=4, records=12)
+    # Two deletions, and the cuts of twelve records.
+    assert set(seen) == set(range(len(bench.watched.transactions()) + 1)) == set(range(9))
+
+
 async def test_what_is_being_asked_does_not_hold_up_the_end(database_url: str, bench: Bench) -> None:
     endless = "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n"
     statement = VisibleStatement(text=endless if is_sqlite(database_url) else "SELECT pg_sleep(60)")
-    asking = asyncio.create_task(bench.aging._reader.hop(lambda ask: ask(statement, {})))
+    asking = asyncio.create_task(bench.aging._reader.hop(lambda ask: ask(statement, {}), kind="x"))
     await until(lambda: any(each.text == statement.text for each in bench.watched.sent))
     await asyncio.sleep(0.1)
     await asyncio.wait_for(asyncio.to_thread(bench.aging.close), 10)

@@ -141,7 +141,9 @@ def update(stored: Container | None, command: ContainerUpdate, *, now: datetime)
 def delete(
     stored: Container | None, command: ContainerDeletion, *, memories: int, now: datetime
 ) -> Container | Refusal:
-    """The tombstone, which keeps nothing but the id and the name. ``memories`` is how many are in the container."""
+    """The tombstone, which keeps nothing but the id, the name and the rule of HISTORY: by that, what is left of the
+    memories that were in it ages out. ``memories`` is how many are in the container.
+    """
     if isinstance(found := _found(stored, command), Refusal):
         return found
     if memories and not command.delete_memories:
@@ -150,7 +152,7 @@ def delete(
         found,
         description=None,
         metadata=None,
-        retention={},
+        retention={kind: rule for kind, rule in found.retention.items() if kind is MemoryType.HISTORY},
         version=found.version + 1,
         updated_at=_after(found, now),
         deleted=True,

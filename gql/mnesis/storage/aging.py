@@ -16,10 +16,11 @@ from mnesis.storage.container_rows import retention_from
 from mnesis.storage.engines import Connection, DriverCursor, Engine
 from mnesis.storage.instants import from_microseconds, to_microseconds
 from mnesis.storage.pruning import PruningMark
-from mnesis.storage.reader import Reader, Rows
+from mnesis.storage.reader import RETENTION, Reader, Rows
 from mnesis.storage.removal_statements import RemovalStatements
 from mnesis.storage.transaction import Transactions
 from mnesis.storage.visibility import TENANT, VisibleStatement, caller_parameters
+from mnesis.usecases.metering import UNMETERED, Meter
 from mnesis.usecases.ports import Cursor, StoreFault
 from mnesis.usecases.retention_ports import Aged, Aging, Policy, RecordCut
 
@@ -37,14 +38,14 @@ _BEFORE_ALL = -(2**62)
 class AgingHistory:
     """The `AgingStore` of a database."""
 
-    def __init__(self, engine: Engine, transactions: Transactions, run: RunInLane) -> None:
+    def __init__(self, engine: Engine, transactions: Transactions, run: RunInLane, meter: Meter = UNMETERED) -> None:
         self._engine = engine
         self._transactions = transactions
         self._run = run
         self._statements = AgingStatements(engine)
         self._entry_counts = RemovalStatements(engine).entry_counts[False]
         self._mark = PruningMark(engine)
-        self._reader = Reader(engine, threads=1)
+        self._reader = Reader(engine, threads=1, meter=meter)
 
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[bool]:
@@ -133,7 +134,12 @@ class AgingHistory:
         kept = self._cut_memories(cursor, tenant, [cut.memory_id for cut in cuts if cut.with_memory], deleted_before)
         rows = [
             # A tombstone that stays keeps the record of its deletion, by which the next run finds it.
-            {TENANT: tenant, "memory": cut.memory_id, "upto": cut.version - (cut.memory_id in kept)}
+            {
+                TENANT: tenant,
+                "memory": cut.memory_id,
+                "upto": cut.version - (cut.memory_id in kept),
+                "last": cut.change,
+            }
             for cut in cuts
         ]
         cursor.executemany(self._statements.cut_records, rows)
@@ -156,7 +162,7 @@ class AgingHistory:
 
     async def _rows(self, caller: Caller | None, statement: VisibleStatement, values: Mapping[str, Any]) -> Rows:
         parameters = {**(caller_parameters(caller) if caller is not None else {}), **values}
-        return await self._reader.hop(lambda ask: ask(statement, parameters))
+        return await self._reader.hop(lambda ask: ask(statement, parameters), kind=RETENTION)
 
 
 class _Held:

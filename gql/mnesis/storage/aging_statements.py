@@ -58,9 +58,11 @@ class AgingStatements:
                 HISTORY.c.tenant_id == tenant,
                 HISTORY.c.memory_id == bindparam("memory"),
                 HISTORY.c.version <= bindparam("upto", type_=Integer),
+                HISTORY.c.change <= bindparam("last", type_=BigInteger),
             )
             .compile(dialect=engine.dialect)
         )
+        """Those after ``:last`` are of a memory that has got the id since another run removed this one whole."""
         entry = MEMORY.alias("entry")
         held = select(entry.c.id).where(entry.c.tenant_id == tenant, entry.c.session_id == MEMORY.c.id)
         self.cut_memories = str(

@@ -7,6 +7,7 @@ from mnesis.domain.json_values import text_fault
 from mnesis.domain.watching import ChangeFilter
 from mnesis.storage.engines import Engine
 from mnesis.storage.feed_statements import FeedStatements
+from mnesis.storage.reader import CHANGES as CHANGES_READ
 from mnesis.storage.reader import Ask, Reader, Rows
 from mnesis.storage.rows import HISTORY_COLUMNS
 from mnesis.storage.visibility import TENANT
@@ -60,12 +61,12 @@ class ChangeReader:
 
     async def marks(self, tenant: str) -> Marks:
         """How far a tenant has come. What was committed before this was asked is within ``newest``."""
-        return await self._reader.hop(lambda ask: self._marks(ask, tenant))
+        return await self._reader.hop(lambda ask: self._marks(ask, tenant), kind=CHANGES_READ)
 
     async def newest(self, tenants: Collection[str]) -> Mapping[str, int]:
         """The last change of each of these tenants that ever wrote."""
         values = {"tenants": self._engine.texts(tenants)}
-        rows = await self._reader.hop(lambda ask: ask(self._statements.newest, values))
+        rows = await self._reader.hop(lambda ask: ask(self._statements.newest, values), kind=CHANGES_READ)
         return dict(map(tuple, rows))
 
     async def changes(self, tenant: str, place: Place, size: int) -> tuple[Marks, Rows, Marks]:
@@ -81,7 +82,8 @@ class ChangeReader:
                 self._marks(ask, tenant),
                 self._rows(ask, tenant, place, size, wanted),
                 self._marks(ask, tenant),
-            )
+            ),
+            kind=CHANGES_READ,
         )
 
     def close(self) -> None:

@@ -97,7 +97,7 @@ class Database:
         removing = Removing(engine, transactions)
         self._store = Store(lanes, removing, Containers(engine, transactions, removing))
         self._reader = Reader(engine, threads=reader_threads, meter=meter)
-        self._aging = AgingHistory(engine, transactions, self._store.run)
+        self._aging = AgingHistory(engine, transactions, self._store.run, meter)
         self.embeddings: EmbeddingStore = Embeddings(engine, lanes[-1], self._reader)
         self.store: ports.Store = self._store
         self.reader: MemoryReader = self._reader

@@ -10,7 +10,7 @@ from mnesis.domain.searching import text_mark, text_to_embed
 from mnesis.storage.embedding_statements import EmbeddingReadStatements, EmbeddingWriteStatements
 from mnesis.storage.engines import DriverCursor, Engine
 from mnesis.storage.lanes import NO_TENANT, Lane
-from mnesis.storage.reader import Ask, Reader
+from mnesis.storage.reader import EMBEDDING, Ask, Reader
 from mnesis.storage.rows import memory_from
 from mnesis.storage.statements import ReadStatements
 from mnesis.storage.visibility import TENANT
@@ -51,7 +51,8 @@ class Embeddings:
         return await self._reader.hop(
             lambda ask: [
                 text for tenant, dues in by_tenant.items() for text in self._texts_of(ask, tenant, dues, model)
-            ]
+            ],
+            kind=EMBEDDING,
         )
 
     def _texts_of(self, ask: Ask, tenant: str, dues: Mapping[str, Due], model: str) -> Iterable[Text]:

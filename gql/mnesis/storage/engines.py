@@ -109,7 +109,7 @@ class Engine(Protocol):
         ...
 
     def mark_column(self) -> ColumnElement[Any]:
-        """What `was_committed` knows a transaction by; null where a commit is never in doubt."""
+        """What `was_committed` knows a transaction by; null where none is in doubt, or nothing was written."""
         ...
 
     def was_committed(self, connection: Connection, mark: str) -> bool | None:

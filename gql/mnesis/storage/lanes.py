@@ -239,6 +239,11 @@ class Lane:
             answers = attempts(self._attempt, begun[0].tenant, [waiting.work for waiting in begun])
             failed = False
         finally:
+            self._measure(begun, began_s, failed=failed)
+        return answers
+
+    def _measure(self, begun: Sequence[Waiting], began_s: float, *, failed: bool) -> None:
+        try:
             self._meter.wrote(
                 "job" if begun[0].alone else "write",
                 [waiting.origin for waiting in begun],
@@ -247,7 +252,9 @@ class Lane:
                 commands=sum(waiting.commands for waiting in begun),
                 failed=failed,
             )
-        return answers
+        except Exception:
+            # It was written all the same, and must be neither refused nor written again.
+            log.exception("A transaction could not be measured.")
 
     def _attempt(self, tenant: str, works: Sequence[Batch | Callable[[DriverCursor], Any]]) -> tuple[Any, ...]:
         answers: tuple[Any, ...] = ()

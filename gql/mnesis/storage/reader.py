@@ -53,6 +53,9 @@ OTHER = "other"
 """The kind of reads that nobody tells apart."""
 CHANGES = "changes"
 """The kind of the change feed's reads, which are asked on behalf of many."""
+EMBEDDING = "embedding"
+RETENTION = "retention"
+"""The kinds of what a server reads by itself, on behalf of nobody."""
 
 
 class Reader:
@@ -288,7 +291,7 @@ class Reader:
         parameters = {**caller_parameters(caller), **values}
         return await self._hop(lambda ask: ask(statement, parameters), kind=kind)
 
-    async def hop(self, question: Callable[[Ask], T], *, kind: str = CHANGES) -> T:
+    async def hop(self, question: Callable[[Ask], T], *, kind: str) -> T:
         """Puts several statements as one question: one after the other, on one connection."""
         return await self._hop(question, kind=kind)
 

@@ -1,6 +1,7 @@
 """The use case that lets what is old or too much age out of containers, by the rules that each of them has."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -62,11 +63,16 @@ class MemoryRetention:
         remover: MemoryRemover,
         reader: MemoryReader,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        *,
+        pause_s: float = 0.0,
     ) -> None:
+        """``pause_s`` after every transaction is for writers in other processes, where the database has no queue of
+        them."""
         self._store = store
         self._remover = remover
         self._reader = reader
         self._clock = clock
+        self._pause_s = pause_s
 
     async def run(
         self, *, dry_run: bool, tenant: str | None = None, container_id: str | None = None
@@ -159,6 +165,7 @@ class MemoryRetention:
         async for step in self._steps(caller, removal, aging, place):
             taken = await self._remover.remove(caller, removal, step.ids, found=step.found)
             counts = counts.plus(taken.removed)
+            await asyncio.sleep(self._pause_s)
         return counts
 
     async def _steps(self, caller: Caller, removal: Removal, aging: Aging, place: LastChange) -> AsyncIterator[Aim]:
@@ -167,7 +174,18 @@ class MemoryRetention:
             async for page in found:
                 yield Aim([each.id for each in page])
             return
-        async for step in session_steps(_sessions(found), lambda each: emptied(self._reader, caller, removal, each)):
+        async for step in session_steps(_sessions(found), lambda each: self._emptied(caller, removal, place, each)):
+            yield step
+
+    async def _emptied(
+        self, caller: Caller, removal: Removal, place: LastChange, session_id: str
+    ) -> AsyncIterator[Aim]:
+        """A session too large for one transaction, unless it was changed or pinned while others went before it: what
+        is emptied once goes whole, whatever it is like in between."""
+        session = (await self._reader.memories(caller, [session_id])).get(session_id)
+        if session is None or session.values["pinned"] or LastChange(session.updated_at, session.arrival) >= place:
+            return
+        async for step in emptied(self._reader, caller, removal, session_id):
             yield step
 
     async def _cut(self, caller: Caller, policy: Policy, now: datetime, dry_run: bool) -> RemovalCounts:
@@ -191,11 +209,16 @@ class MemoryRetention:
                 with_memory=fate is Fate.GOES_WITH_ITS_MEMORY,
             )
             if gathered == STEP:
-                cut += gathered if dry_run else await self._store.cut(caller, doomed.values(), deleted_before=expiry)
+                cut += gathered if dry_run else await self._cut_off(caller, doomed, expiry)
                 doomed, gathered = {}, 0
         if doomed:
-            cut += gathered if dry_run else await self._store.cut(caller, doomed.values(), deleted_before=expiry)
+            cut += gathered if dry_run else await self._cut_off(caller, doomed, expiry)
         return RemovalCounts(records=cut)
+
+    async def _cut_off(self, caller: Caller, doomed: Mapping[str, RecordCut], expiry: datetime | None) -> int:
+        removed = await self._store.cut(caller, doomed.values(), deleted_before=expiry)
+        await asyncio.sleep(self._pause_s)
+        return removed
 
     async def _records(
         self, caller: Caller, policy: Policy, rule: RetentionRule, expiry: datetime | None
