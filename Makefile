@@ -9,13 +9,14 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test lint types imports schema-check pytest clients schema playground clean
+.PHONY: help serve test lint types imports schema-check pytest clients schema playground panel clean
 
 help:
 	@echo 'make serve       install and start the server on http://127.0.0.1:8000'
 	@echo 'make test        install the development tools and run every check'
 	@echo 'make schema      rewrite schema.graphql from the code'
 	@echo 'make playground  build the page at / anew; needs Node.js 20 or newer'
+	@echo 'make panel       build the page at /panel anew; needs Node.js 20 or newer'
 	@echo 'make clean       remove what the other commands made'
 
 serve: .venv/.serve
@@ -62,6 +63,9 @@ schema: .venv/.dev
 # Its build is committed, so that nobody else needs Node.js.
 playground:
 	cd playground && npm ci --no-audit --no-fund && npm run build
+
+panel:
+	cd examples/memory-panel && npm ci --no-audit --no-fund && npm run build
 
 clean:
 	rm -rf .venv tests/clients/node_modules build dist .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
