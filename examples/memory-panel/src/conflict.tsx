@@ -2,10 +2,10 @@
 
 import { useEffect, useRef, useState } from "react";
 
-import { Difference } from "./diff";
+import { ValueDifference } from "./diff";
 import { draftOf, fieldsOf, sameValue, type Draft } from "./fields";
 import type { MemoryFieldsFragment } from "./gql/graphql";
-import { asText, fieldWords, When } from "./words";
+import { fieldWords, When } from "./words";
 
 interface ConflictProps {
   base: MemoryFieldsFragment;
@@ -31,6 +31,13 @@ export function Conflict({ base, theirs, draft, saving, save, back, close }: Con
   const onlyTheirs = names.filter((name) => !sameValue(after[name], before[name]) && !mine.includes(name));
   const kept = mine.filter((name) => !contested.includes(name) || chosen[name] === "mine");
   const open = contested.filter((name) => chosen[name] === undefined);
+  const objects = fieldsOf(base).filter(({ kind }) => kind === "json").map(({ name }) => name);
+  // A draft holds an object as the text that was typed; it has been read once already, so that it can be read.
+  const shown = (name: string, value: Draft[string] | undefined): unknown => {
+    if (objects.includes(name)) return typeof value === "string" && value.trim() ? (JSON.parse(value) as unknown) : {};
+    if (Array.isArray(value)) return value.map(({ role, text, parts }) => `${role}: ${parts ?? text}`).join("\n");
+    return typeof value === "boolean" ? (value ? "yes" : "no") : value;
+  };
   const who = theirs.updatedBy ?? "Somebody";
   return (
     <form
@@ -57,7 +64,7 @@ export function Conflict({ base, theirs, draft, saving, save, back, close }: Con
                 <input type="radio" name={name} value={side} checked={chosen[name] === side} onChange={() => choose({ ...chosen, [name]: side })} />
                 {side === "mine" ? "Mine" : `Theirs (${who})`}
               </span>
-              <Difference before={asText(before[name])} after={asText(side === "mine" ? draft[name] : after[name])} />
+              <ValueDifference before={shown(name, before[name])} after={shown(name, side === "mine" ? draft[name] : after[name])} />
             </label>
           ))}
         </fieldset>
@@ -65,13 +72,13 @@ export function Conflict({ base, theirs, draft, saving, save, back, close }: Con
       {mine.filter((name) => !contested.includes(name)).map((name) => (
         <section key={name} className="uncontested">
           <h4>{fieldWords(name)} <span className="note">only you changed it</span></h4>
-          <Difference before={asText(before[name])} after={asText(draft[name])} />
+          <ValueDifference before={shown(name, before[name])} after={shown(name, draft[name])} />
         </section>
       ))}
       {onlyTheirs.map((name) => (
         <section key={name} className="uncontested">
           <h4>{fieldWords(name)} <span className="note">stays as {who} wrote it</span></h4>
-          <Difference before={asText(before[name])} after={asText(after[name])} />
+          <ValueDifference before={shown(name, before[name])} after={shown(name, after[name])} />
         </section>
       ))}
       <div className="actions">

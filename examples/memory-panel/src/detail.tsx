@@ -98,7 +98,7 @@ export function Detail({ place }: { place: Place }) {
           </button>
         </div>
         <h2 ref={heading} tabIndex={-1}>
-          {titleOf(memory ?? now)}
+          {headingOf(memory ?? now)}
         </h2>
         <p className="facts">
           <span>
@@ -200,6 +200,14 @@ function useRestore(place: Place): (version: number, ifVersion?: number) => Prom
   };
 }
 
+/** What stands above a memory; of one that is a text, the text itself stands below. */
+function headingOf(memory: MemoryFieldsFragment): string {
+  if (memory.__typename === "LongTermMemory") return "Long-term memory";
+  if (memory.__typename !== "WorkingMemory") return titleOf(memory);
+  if (memory.entryId !== null) return memory.role ? `What the ${memory.role} said` : "Something said";
+  return memory.payloadType === "DATA" ? "Working data" : "Working messages";
+}
+
 function short(text: string): string {
   return text.length > 48 ? `${text.slice(0, 47)}…` : text;
 }
@@ -216,7 +224,7 @@ function Reading({ memory, version, place }: ReadingProps) {
   const fresh = (field: string): boolean => version === undefined && (change?.changes.some((each) => each.field === field) ?? false);
   const objects = fieldsOf(memory).filter(({ kind }) => kind === "json");
   return (
-    <div className="reading">
+    <div className="sheet">
       <div className="content">
         {memory.__typename === "SessionMemory" && <Conversation id={place.id} version={version} />}
         {memory.__typename === "LongTermMemory" && (

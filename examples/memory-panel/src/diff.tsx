@@ -1,6 +1,8 @@
 /** Two texts side by side in one: what went, what came. */
 
-export interface Piece {
+import { asText, inline } from "./words";
+
+interface Piece {
   text: string;
   fate: "kept" | "removed" | "added";
 }
@@ -13,7 +15,7 @@ function wordsOf(text: string): string[] {
 }
 
 /** The words of both texts in order, by their longest common subsequence. */
-export function compare(before: string, after: string): Piece[] {
+function compare(before: string, after: string): Piece[] {
   const old = wordsOf(before);
   const now = wordsOf(after);
   if (old.length * now.length > MOST_CELLS) {
@@ -44,7 +46,34 @@ export function compare(before: string, after: string): Piece[] {
   return pieces;
 }
 
-export function Difference({ before, after }: { before: string; after: string }) {
+function isObject(value: unknown): value is Record<string, unknown> {
+  return value !== null && typeof value === "object" && !Array.isArray(value);
+}
+
+/** Two values: texts word by word, objects key by key. */
+export function ValueDifference({ before, after }: { before: unknown; after: unknown }) {
+  const [old, now] = [before ?? {}, after ?? {}];
+  if (!isObject(old) || !isObject(now) || (before ?? after ?? null) === null) {
+    return <Difference before={asText(before)} after={asText(after)} />;
+  }
+  const keys = [...new Set([...Object.keys(old), ...Object.keys(now)])];
+  const differing = keys.filter((key) => JSON.stringify(old[key]) !== JSON.stringify(now[key]));
+  return (
+    <dl className="keyed">
+      {differing.map((key) => (
+        <div key={key}>
+          <dt>{key}</dt>
+          <dd>
+            {key in old && <del>{inline(old[key])}</del>}
+            {key in now && <ins>{inline(now[key])}</ins>}
+          </dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+function Difference({ before, after }: { before: string; after: string }) {
   return (
     <p className="difference">
       {compare(before, after).map(({ text, fate }, index) =>

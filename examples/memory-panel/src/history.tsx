@@ -3,11 +3,11 @@
 import { useState } from "react";
 import { useQuery } from "urql";
 
-import { Difference } from "./diff";
+import { ValueDifference } from "./diff";
 import { HistoryDocument, type RecordFieldsFragment } from "./gql/graphql";
 import { Missing } from "./list";
 import type { Place } from "./live";
-import { ACTION_WORDS, asText, fieldWords, inline, When } from "./words";
+import { ACTION_WORDS, fieldWords, inline, When } from "./words";
 
 interface HistoryProps {
   place: Place;
@@ -67,9 +67,9 @@ function Change({ change: { field, kind, before, after } }: { change: RecordFiel
             .join(", ")}
         </p>
       ) : kind === "APPEND" ? (
-        <Difference before="" after={(after as { role?: string; text?: string }[]).map(({ role, text }) => `${role ?? ""}: ${text ?? ""}`).join("\n")} />
+        <ValueDifference before="" after={(after as { role?: string; text?: string }[]).map(({ role, text }) => `${role ?? ""}: ${text ?? ""}`).join("\n")} />
       ) : (
-        <Difference before={asText(before)} after={asText(after)} />
+        <ValueDifference before={before} after={after} />
       )}
     </div>
   );
