@@ -72,7 +72,7 @@ const field = (page, name) => page.locator(`.control[data-field="${name}"]`).loc
 const button = (page, name) => page.getByRole("button", { name, exact: true });
 
 async function toasted(page, words) {
-  await page.locator(".toast", { hasText: words }).waitFor(LONG);
+  await page.locator(".toast", { hasText: words }).last().waitFor(LONG);
 }
 
 test("it opens at once without a token, and finds memories by kind, pin and text", async () => {

@@ -21,6 +21,7 @@ const KINDS: { label: string; type: MemoryType | undefined; icon: IconName }[] =
   { label: "Working", type: "WORKING", icon: "WORKING" },
   { label: "Long-term", type: "LONG_TERM", icon: "LONG_TERM" },
 ];
+const LISTEN_AGAIN_MS = 3_000;
 const TOAST_MS = 12_000;
 
 export function App({ viewer, connected, leave }: AppProps) {
@@ -31,11 +32,18 @@ export function App({ viewer, connected, leave }: AppProps) {
   const [toasts, setToasts] = useState<(Toast & { key: number })[]>([]);
   const search = useRef<HTMLInputElement>(null);
 
-  useSubscription({ query: ChangesDocument }, (_before, data) => {
+  const [{ error }, listen] = useSubscription({ query: ChangesDocument }, (_before, data) => {
     const { record } = data.memoryChanged;
     setChanges((known) => new Map(known).set(record.subjectId, record));
     return data;
   });
+
+  useEffect(() => {
+    if (!error) return undefined;
+    // The server ends a subscription that lags behind, or whose credentials end.
+    const timer = setTimeout(() => listen(), LISTEN_AGAIN_MS);
+    return () => clearTimeout(timer);
+  }, [error, listen]);
 
   const dismiss = useCallback((key: number) => setToasts((all) => all.filter((each) => each.key !== key)), []);
   const toast = useCallback(

@@ -2,7 +2,7 @@
 
 import { cacheExchange, type Cache } from "@urql/exchange-graphcache";
 import { createClient as createSocket } from "graphql-ws";
-import { Client, fetchExchange, subscriptionExchange, type CombinedError } from "urql";
+import { Client, fetchExchange, subscriptionExchange, type CombinedError, type ExecutionResult } from "urql";
 import possibleTypes from "virtual:possible-types";
 
 import type { ChangesSubscription } from "./gql/graphql";
@@ -29,6 +29,13 @@ function forgetLists(cache: Cache): void {
   }
 }
 
+/** A memory that was looked for in vain may be there now. */
+function forgetAbsence(cache: Cache, id: string): void {
+  for (const { fieldName, fieldKey, arguments: given } of cache.inspectFields("Query")) {
+    if (fieldName === "memory" && given?.["id"] === id && !cache.resolve("Query", fieldKey)) cache.invalidate("Query", fieldKey);
+  }
+}
+
 const TYPENAMES = { SESSION: "SessionMemory", WORKING: "WorkingMemory", LONG_TERM: "LongTermMemory", HISTORY: "HistoryMemory" };
 
 /** A change makes a record; and one of a session may be one of its entries. */
@@ -37,6 +44,7 @@ function forgetPages(cache: Cache, { record }: ChangesSubscription["memoryChange
   for (const { fieldName, fieldKey } of cache.inspectFields(entity)) {
     if (fieldName === "history" || fieldName === "entries") cache.invalidate(entity, fieldKey);
   }
+  forgetAbsence(cache, record.subjectId);
   if (record.action === "DELETE" || record.action === "ERASE") cache.invalidate(entity);
 }
 
@@ -61,7 +69,10 @@ export function connect(token: string, onConnection: (connected: boolean) => voi
           Mutation: {
             updateMemory: (_result, _arguments, cache) => forgetLists(cache),
             deleteMemory: (_result, _arguments, cache) => forgetLists(cache),
-            restoreMemory: (_result, _arguments, cache) => forgetLists(cache),
+            restoreMemory: (_result, { id }, cache) => {
+              forgetAbsence(cache, String(id));
+              forgetLists(cache);
+            },
           },
           Subscription: {
             memoryChanged: (result, _arguments, cache) => {
@@ -74,9 +85,16 @@ export function connect(token: string, onConnection: (connected: boolean) => voi
       fetchExchange,
       subscriptionExchange({
         forwardSubscription: (request) => ({
-          subscribe: (sink) => ({
-            unsubscribe: socket.subscribe({ ...request, query: request.query ?? "" }, sink),
-          }),
+          subscribe: (sink) => {
+            // What is sent again when the network comes back: it asks for what was missed meanwhile.
+            const payload = { ...request, query: request.query ?? "", variables: { ...request.variables } };
+            const next = (result: ExecutionResult): void => {
+              const cursor = (result.data as ChangesSubscription | null | undefined)?.memoryChanged?.cursor;
+              if (cursor) payload.variables["after"] = cursor;
+              sink.next(result);
+            };
+            return { unsubscribe: socket.subscribe<Record<string, unknown>>(payload, { ...sink, next: (result) => next(result as ExecutionResult) }) };
+          },
         }),
       }),
     ],

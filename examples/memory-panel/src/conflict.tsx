@@ -83,7 +83,7 @@ export function Conflict({ base, theirs, draft, saving, save, back, close }: Con
       ))}
       <div className="actions">
         <button className="primary" disabled={open.length > 0 || saving}>
-          {saving ? "Saving…" : kept.length > 0 ? `Save as version ${theirs.version + 1}` : "Keep theirs"}
+          {saving ? "Saving…" : kept.length > 0 || open.length > 0 ? `Save as version ${theirs.version + 1}` : "Keep theirs"}
         </button>
         <button type="button" onClick={back}>
           Go on editing

@@ -35,14 +35,15 @@ export function Detail({ place }: { place: Place }) {
     if (change) announce(`${change.actor ?? "Somebody"} ${ACTION_WORDS[change.action]}: version ${change.version}.`);
   }, [change, announce]);
 
-  if (now === null || change?.action === "DELETE" || change?.action === "ERASE") {
+  const removed = (change?.action === "DELETE" || change?.action === "ERASE") && change.version > (now?.version ?? 0);
+  if (now === null || removed) {
     return (
       <div className="empty">
         <Icon name="trash" />
         <h2>This memory is gone</h2>
-        <p>{change ? `${change.actor ?? "Somebody"} deleted it. ` : "It was deleted, or there never was one. "}</p>
+        <p>{removed ? `${change.actor ?? "Somebody"} deleted it. ` : "It was deleted, or there never was one. "}</p>
         <p className="actions">
-          {change?.action === "DELETE" && (
+          {removed && change.action === "DELETE" && (
             <button className="primary" onClick={() => void restore(change.version - 1)}>
               Bring it back
             </button>
