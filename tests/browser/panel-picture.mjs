@@ -38,7 +38,7 @@ try {
     await page.waitForSelector("[data-row]");
     await steps(page);
     await page.waitForTimeout(700);
-    await page.screenshot({ path: name === "panel" ? path.join(DOCUMENTATION, "panel.png") : path.join(kept, `panel-${name}.png`) });
+    await page.screenshot({ path: name === "panel" ? path.join(DOCUMENTATION, "panel.png") : path.join(kept, `look-${name}.png`) });
     await page.close();
   };
   const open = async (page, words = "Plans four days") => {

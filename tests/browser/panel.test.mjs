@@ -144,7 +144,7 @@ test("each of the three kinds can be edited, and JSON that is none is refused wh
   const { createMemory } = await ask(CREATE, { input: { working: { payloadType: "DATA", structuredData: { step: 1 } } } });
   const data = createMemory.memory.id;
   await ask(CREATE, { input: { session: { id: "edited-session", summary: "Before." } } });
-  const said = (await ask(CREATE, { input: { working: { sessionId: "edited-session", content: "Helo.", entryId: "one" } } })).createMemory.memory.id;
+  const said = (await ask(CREATE, { input: { working: { sessionId: "edited-session", role: "user", content: "Helo.", entryId: "one" } } })).createMemory.memory.id;
   const talk = (await ask(CREATE, { input: { working: { messages: [{ role: "user", text: "First." }] } } })).createMemory.memory.id;
   await visiting(browser, "panel-edit", WIDE, async (page, complaints) => {
     await open(page, "LONG_TERM", fact);
