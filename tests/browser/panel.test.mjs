@@ -203,6 +203,10 @@ test("another person's edit arrives live, shines, and leaves a draft alone", asy
     await elsewhere("LONG_TERM", id, { longTerm: { memory: "Lives in Évora." } });
     await page.getByText("saved version 3 while you were editing").waitFor(LONG);
     assert.equal(await field(page, "memory").inputValue(), "Lives in Faro.");
+    await page.keyboard.press("Escape");
+    assert.equal(await field(page, "memory").inputValue(), "Lives in Faro.");
+    await button(page, "Compare").click();
+    await page.getByText("Two versions of this memory").waitFor(LONG);
     assert.deepEqual(complaints, []);
   });
 });
@@ -251,7 +255,7 @@ test("history shows before and after; an old version can be looked at and restor
     assert.ok(await button(page, "Edit").isDisabled());
     await button(page, "Restore version 1").click();
     await toasted(page, "Version 1 is back, as version 4.");
-    await page.getByText("As it is now").waitFor(LONG);
+    await page.getByText("As it is now, version 4").waitFor(LONG);
     assert.deepEqual(await stored("LONG_TERM", id), { version: 4, memory: "Has a small dog.", tags: null, pinned: false });
     assert.deepEqual(complaints, []);
   });

@@ -137,10 +137,10 @@ export function Detail({ place }: { place: Place }) {
         </div>
       </header>
 
-      {now.version > 1 && !editing && (
+      {now.version > 1 && !editing && tab === "memory" && (
         <div className="travel" data-travelling={travelling}>
           <label htmlFor="version">
-            <Icon name="HISTORY" /> {travelling ? `As it was: version ${version} of ${now.version}` : "As it is now"}
+            <Icon name="HISTORY" /> {travelling ? `As it was: version ${version} of ${now.version}` : `As it is now, version ${now.version}`}
           </label>
           <input
             id="version"
@@ -259,8 +259,8 @@ function Reading({ memory, version, place }: ReadingProps) {
       <aside className="about" aria-label="About this memory">
         {"pinned" in memory && (
           <Fresh as="pinned" fresh={fresh} version={memory.version}>
-            <h3>Kept</h3>
-            <p>{memory.pinned ? "Pinned: whatever a rule says" : "As long as the rules say"}</p>
+            <h3>Retention</h3>
+            <p>{memory.pinned ? "Pinned: no rule removes it" : "As the rules say"}</p>
           </Fresh>
         )}
         {memory.__typename === "WorkingMemory" && memory.role && (

@@ -79,7 +79,9 @@ export function Editor({ memory, close }: EditorProps) {
   function press(event: KeyboardEvent): void {
     if (event.key === "Escape") {
       event.preventDefault();
-      close();
+      // A slip of the finger shall not throw away what was typed.
+      if (touched.length === 0) close();
+      else announce("There are changes. Save them, or choose Cancel.");
     } else if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
       event.preventDefault();
       form.current?.requestSubmit();

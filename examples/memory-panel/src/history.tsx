@@ -29,9 +29,10 @@ export function History({ place, current, look, after }: HistoryProps) {
             <p className="made">
               <span className="number">v{record.version}</span>
               <strong>{record.actor ?? "Somebody"}</strong> {ACTION_WORDS[record.action]} <When time={record.updatedAt} />
-              {record.action !== "DELETE" && (
+              {record.version === current && <span className="now">Current</span>}
+              {record.action !== "DELETE" && record.version !== current && (
                 <button className="quiet" onClick={() => look(record.version)}>
-                  {record.version === current ? "Current" : "Look at it"}
+                  Look at it
                   <span className="heard"> version {record.version}</span>
                 </button>
               )}
