@@ -88,8 +88,8 @@ test("it opens at once without a token, and finds memories by kind, pin and text
     await button(page, "All memories").click();
     await page.keyboard.press("/");
     await page.keyboard.type("vegetarian");
-    await page.locator(".passage mark", { hasText: "vegetarian" }).first().waitFor(LONG);
-    assert.ok((await page.locator(".passage mark").count()) >= 2);
+    await page.locator("[data-row] mark", { hasText: "vegetarian" }).first().waitFor(LONG);
+    assert.ok((await page.locator("[data-row] mark").count()) >= 2);
     await page.fill("input[type=search]", "egetari");
     await page.getByLabel("Exact").check();
     await page.locator("[data-row]", { hasText: "The partner is vegetarian." }).waitFor(LONG);

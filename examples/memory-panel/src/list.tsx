@@ -156,6 +156,10 @@ function Row({ memory, place, highlights }: RowProps) {
   const change = changes.get(memory.id);
   const within = memory.__typename === "WorkingMemory" ? memory.session : null;
   const pinned = "pinned" in memory && memory.pinned;
+  const title = titleOf(memory);
+  // A passage that is the title is marked there, rather than told twice.
+  const whole = highlights?.find(({ parts }) => parts.map(({ text }) => text).join("") === title);
+  const passages = highlights?.filter((each) => each !== whole) ?? [];
   return (
     <li>
       <button
@@ -170,11 +174,10 @@ function Row({ memory, place, highlights }: RowProps) {
           <Icon name={memory.type === "HISTORY" ? "HISTORY" : memory.type} />
         </span>
         <span className="words">
-          <span className="title">{titleOf(memory)}</span>
-          {highlights?.filter(({ field }) => field !== "").slice(0, 2).map(({ field, parts }, index) => (
+          <span className="title">{whole ? <Marked parts={whole.parts} /> : title}</span>
+          {passages.slice(0, 2).map(({ field, parts }, index) => (
             <span className="passage" key={index}>
-              <span className="field">{fieldWords(field)}</span>{" "}
-              {parts.map(({ text, matched }, at) => (matched ? <mark key={at}>{text}</mark> : <span key={at}>{text}</span>))}
+              <span className="field">{fieldWords(field)}</span> <Marked parts={parts} />
             </span>
           ))}
           <span className="facts">
@@ -194,6 +197,10 @@ function Row({ memory, place, highlights }: RowProps) {
       </button>
     </li>
   );
+}
+
+function Marked({ parts }: { parts: Hit["highlights"][number]["parts"] }) {
+  return parts.map(({ text, matched }, at) => (matched ? <mark key={at}>{text}</mark> : <span key={at}>{text}</span>));
 }
 
 function Count({ text, note }: { text: string; note: string }) {
