@@ -276,6 +276,14 @@ test("what was deleted can be undone, whoever deleted it", async () => {
     await page.getByText("This memory is gone").waitFor(LONG);
     await button(page, "Bring it back").click();
     await page.locator(".fact", { hasText: "Collects stamps." }).waitFor(LONG);
+    await button(page, "Edit").click();
+    await field(page, "memory").fill("Collects coins.");
+    await ask(`mutation ($id: ID!) { deleteMemory(type: LONG_TERM, id: $id) { status } }`, { id });
+    await page.getByText("Somebody deleted this memory").waitFor(LONG);
+    assert.equal(await field(page, "memory").inputValue(), "Collects coins.");
+    await button(page, "Cancel").click();
+    await button(page, "Bring it back").click();
+    await page.locator(".fact", { hasText: "Collects stamps." }).waitFor(LONG);
     assert.deepEqual(complaints, []);
   });
 });

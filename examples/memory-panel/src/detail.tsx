@@ -25,7 +25,10 @@ export function Detail({ place }: { place: Place }) {
   const restore = useRestore(place);
   const heading = useRef<HTMLHeadingElement>(null);
 
-  const now = data?.memory;
+  const known = useRef<MemoryFieldsFragment>(undefined);
+  if (data?.memory) known.current = data.memory;
+  // A draft outlives the memory that it is of, so that nobody loses what was typed.
+  const now = data?.memory ?? (editing ? known.current : data?.memory);
   const change = changes.get(place.id);
   const loaded = now !== undefined && now !== null;
   useEffect(() => {
@@ -35,15 +38,15 @@ export function Detail({ place }: { place: Place }) {
     if (change) announce(`${change.actor ?? "Somebody"} ${ACTION_WORDS[change.action]}: version ${change.version}.`);
   }, [change, announce]);
 
-  const removed = (change?.action === "DELETE" || change?.action === "ERASE") && change.version > (now?.version ?? 0);
-  if (now === null || removed) {
+  const removed = data?.memory === null || ((change?.action === "DELETE" || change?.action === "ERASE") && change.version > (now?.version ?? 0));
+  if (now === null || (removed && !editing)) {
     return (
       <div className="empty">
         <Icon name="trash" />
         <h2>This memory is gone</h2>
-        <p>{removed ? `${change.actor ?? "Somebody"} deleted it. ` : "It was deleted, or there never was one. "}</p>
+        <p>{change ? `${change.actor ?? "Somebody"} deleted it. ` : "It was deleted, or there never was one. "}</p>
         <p className="actions">
-          {removed && change.action === "DELETE" && (
+          {removed && change?.action === "DELETE" && (
             <button className="primary" onClick={() => void restore(change.version - 1)}>
               Bring it back
             </button>
@@ -176,7 +179,7 @@ export function Detail({ place }: { place: Place }) {
             }}
           />
         ) : editing ? (
-          <Editor memory={now} close={() => setEditing(false)} />
+          <Editor memory={now} gone={removed} close={() => setEditing(false)} />
         ) : memory ? (
           <Reading memory={memory} version={travelling ? version : undefined} place={place} />
         ) : (

@@ -14,10 +14,12 @@ import { fieldWords } from "./words";
 interface EditorProps {
   /** The memory as it is now; it may change while the draft stands. */
   memory: MemoryFieldsFragment;
+  /** Whether somebody deleted it meanwhile. */
+  gone?: boolean;
   close: () => void;
 }
 
-export function Editor({ memory, close }: EditorProps) {
+export function Editor({ memory, gone, close }: EditorProps) {
   const { announce, toast } = useLive();
   const [base, setBase] = useState(memory);
   const [draft, setDraft] = useState<Draft>(() => draftOf(memory));
@@ -98,7 +100,14 @@ export function Editor({ memory, close }: EditorProps) {
         if (touched.length > 0 && !wrong && !saving) void save(touched, base);
       }}
     >
-      {newer && (
+      {gone && (
+        <div className="notice" role="alert">
+          <p>
+            <strong>Somebody deleted this memory</strong> while you were editing. Your draft stays until you cancel.
+          </p>
+        </div>
+      )}
+      {newer && !gone && (
         <div className="notice" role="alert">
           <p>
             <strong>{memory.updatedBy ?? "Somebody"}</strong> saved version {memory.version} while you were editing. Your draft is untouched.
