@@ -9,7 +9,7 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test lint types imports schema-check pytest clients schema release playground clean
+.PHONY: help serve test lint types imports schema-check pytest clients schema release playground panel clean
 
 help:
 	@echo 'make serve       install and start the server on http://127.0.0.1:8000'
@@ -17,6 +17,7 @@ help:
 	@echo 'make schema      rewrite schema.graphql from the code'
 	@echo 'make release     close the changelog for VERSION=1.2.3 and promise its schema from then on'
 	@echo 'make playground  build the page at / anew; needs Node.js 20 or newer'
+	@echo 'make panel       build the page at /panel anew; needs Node.js 20 or newer'
 	@echo 'make clean       remove what the other commands made'
 
 serve: .venv/.serve
@@ -75,6 +76,9 @@ release:
 # Its build is committed, so that nobody else needs Node.js.
 playground:
 	cd playground && npm ci --no-audit --no-fund && npm run build
+
+panel:
+	cd examples/memory-panel && npm ci --no-audit --no-fund && npm run build
 
 clean:
 	rm -rf .venv tests/clients/node_modules tests/clients/guides tests/clients/codegen/compiled tests/clients/codegen/generated tests/clients/relay/__generated__ tests/clients/relay/compiled build dist .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -12,10 +12,10 @@ const here = path.dirname(fileURLToPath(import.meta.url));
 /** Screenshots and traces of what failed. */
 export const kept = path.join(here, "kept");
 
-/** Starts `mnesis serve` on a free port. Resolves to its address and a way to stop it. */
+/** Starts `mnesis serve` on a free port. Resolves to its address, and ways to fill it with `mnesis demo` and to stop it. */
 export async function serve(environment = {}) {
-  const { url, stop } = await startServer(environment);
-  return { address: new URL(url).origin, stop };
+  const { url, stop, fill } = await startServer(environment);
+  return { address: new URL(url).origin, stop, fill };
 }
 
 /** Chromium that reaches this machine and nothing else: it can look up no name at all. */

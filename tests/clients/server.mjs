@@ -49,7 +49,8 @@ export async function startServer(settings = {}) {
 
   try {
     const address = await announced(server);
-    return { url: address, socketUrl: address.replace("http:", "ws:"), stop };
+    const fill = () => execFileSync(command(), ["demo"], { env });
+    return { url: address, socketUrl: address.replace("http:", "ws:"), stop, fill };
   } catch (failure) {
     await stop();
     throw failure;

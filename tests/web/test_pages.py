@@ -16,15 +16,21 @@ EXAMPLES = sorted((ROOT / "playground" / "examples").glob("*.graphql"))
 BUILT = ROOT / "gql" / "mnesis" / "web" / "built"
 
 
+PAGES = [("playground", "/", "playground"), ("panel", "/panel", "examples/memory-panel")]
+"""The name of each page, where it is served, and where its source lies."""
+
+
 @pytest.fixture
 def client() -> TestClient:
-    return TestClient(Starlette(routes=page_routes("playground", address="/")))
+    routes = [route for name, address, _ in PAGES for route in page_routes(name, address=address)]
+    return TestClient(Starlette(routes=routes))
 
 
-def test_the_page_and_everything_it_names_is_there(client: TestClient) -> None:
-    page = client.get("/")
+@pytest.mark.parametrize(("name", "address", "source"), PAGES)
+def test_the_page_and_everything_it_names_is_there(client: TestClient, name: str, address: str, source: str) -> None:
+    page = client.get(address)
     assert page.headers["content-type"] == "text/html; charset=utf-8"
-    named = re.findall(r'(?:src|href)="\./(playground/[^"]+)"', page.text)
+    named = re.findall(rf'(?:src|href)="\./({name}/[^"]+)"', page.text)
     assert len(named) >= 3
     for path in named:
         answer = client.get(f"/{path}")
@@ -32,8 +38,9 @@ def test_the_page_and_everything_it_names_is_there(client: TestClient) -> None:
         assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
 
 
-def test_the_page_loads_nothing_from_elsewhere_and_runs_nothing_of_its_own(client: TestClient) -> None:
-    page = client.get("/")
+@pytest.mark.parametrize("address", [address for _, address, _ in PAGES])
+def test_the_page_loads_nothing_from_elsewhere_and_runs_nothing_of_its_own(client: TestClient, address: str) -> None:
+    page = client.get(address)
     assert not re.search(r'(?:src|href)="(?:https?:)?//', page.text)
     assert not re.search(r"<script(?![^>]*src=)|<style|\son\w+=", page.text)
     policy = dict(part.split(" ", 1) for part in page.headers["content-security-policy"].split("; "))
@@ -63,18 +70,20 @@ def test_the_page_carries_the_examples_as_they_stand_in_its_source() -> None:
 
 
 @pytest.mark.timeout(300)
-def test_the_page_is_what_its_source_is_built_to(tmp_path: Path) -> None:
-    """Also a guard against a file that was changed by hand."""
+@pytest.mark.parametrize(("name", "address", "source"), PAGES)
+def test_the_page_is_what_its_source_is_built_to(tmp_path: Path, name: str, address: str, source: str) -> None:
+    """Also a guard against a file that was changed by hand, and against a panel that is older than the schema."""
     npm = shutil.which("npm")
     if npm is None:
-        pytest.skip("npm is missing, so the playground cannot be built anew")
-    source = tmp_path / "playground"
-    shutil.copytree(ROOT / "playground", source, ignore=shutil.ignore_patterns("node_modules"))
+        pytest.skip("npm is missing, so the page cannot be built anew")
+    copied = tmp_path / source
+    shutil.copytree(ROOT / source, copied, ignore=shutil.ignore_patterns("node_modules", "gql"))
+    shutil.copy(ROOT / "schema.graphql", tmp_path)
     for command in (["ci", "--no-audit", "--no-fund"], ["run", "build"]):
-        done = subprocess.run([npm, *command], cwd=source, capture_output=True, text=True, timeout=200, check=False)
+        done = subprocess.run([npm, *command], cwd=copied, capture_output=True, text=True, timeout=200, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
-    anew = tmp_path / "gql" / "mnesis" / "web" / "built" / "playground"
-    assert contents(anew) == contents(BUILT / "playground")
+    anew = tmp_path / "gql" / "mnesis" / "web" / "built" / name
+    assert contents(anew) == contents(BUILT / name)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -13,13 +13,14 @@ from mnesis.web.answers import json_answer
 from mnesis.web.pages import page_routes
 
 PLAYGROUND = "/"
+PANEL = "/panel"
 SCHEMA = "/schema.graphql"
 HEALTH = "/healthz"
 READINESS = "/readyz"
 METRICS = "/metrics"
 
-PUBLIC_ROUTES = frozenset({PLAYGROUND, SCHEMA, HEALTH, READINESS})
-PUBLIC_FOLDERS = ("/playground/",)
+PUBLIC_ROUTES = frozenset({PLAYGROUND, PANEL, SCHEMA, HEALTH, READINESS})
+PUBLIC_FOLDERS = ("/playground/", "/panel/")
 """What anybody may ask for, by itself or with everything below it. It tells nothing of any tenant."""
 
 OTHER_CREDENTIALS = frozenset({METRICS})
@@ -64,4 +65,6 @@ def public_routes(*, schema: str, check: Callable[[], Awaitable[None]], playgrou
         Route(HEALTH, say_alive, methods=["GET"]),
         Route(READINESS, say_ready, methods=["GET"]),
     ]
-    return [*page_routes("playground", address=PLAYGROUND), *routes] if playground else routes
+    if not playground:
+        return routes
+    return [*page_routes("playground", address=PLAYGROUND), *page_routes("panel", address=PANEL), *routes]

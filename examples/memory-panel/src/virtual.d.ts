@@ -1,0 +1,4 @@
+declare module "virtual:possible-types" {
+  const possibleTypes: Record<string, string[]>;
+  export default possibleTypes;
+}
