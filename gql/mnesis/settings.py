@@ -176,7 +176,7 @@ class Settings(BaseSettings):
     )
     query_timeout_s: AtLeastOne = Field(
         default=_OPERATION_DEFAULTS.query_s,
-        description="Seconds that a query may take, and what a subscription tells of one change.",
+        description="Seconds that a query may take, a subscription to begin, and what it tells of one change.",
     )
     mutation_timeout_s: AtLeastOne = Field(
         default=_OPERATION_DEFAULTS.mutation_s, description="Seconds that a mutation may take."

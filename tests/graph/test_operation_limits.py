@@ -307,6 +307,25 @@ async def test_limits_hold_over_event_streams(sqlite_url: str) -> None:
             assert payload["errors"][0]["extensions"]["measure"] == "aliases"
 
 
+async def test_the_beginning_of_a_subscription_has_an_end(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    async with served(sqlite_url, query_timeout_s=1) as server, server.socket() as socket:
+        with monkeypatch.context() as held:
+            held.setattr(server.endpoint._operations._watching._feed, "watch", never)
+            await socket.say(id="1", type="subscribe", payload={"query": WATCH})
+            message = await socket.hear()
+            assert (message["type"], message["id"]) == ("error", "1")
+            assert message["payload"][0]["extensions"] == {"code": "TIMEOUT", "limit": 1}
+            async with streaming(server, WATCH) as refused:
+                _, payload = await refused.event()
+                assert payload["errors"][0]["extensions"] == {"code": "TIMEOUT", "limit": 1}
+        await socket.subscribe("1")
+        await server.create()
+        await socket.change("1")
+
+
 async def test_an_answer_to_a_change_has_an_end(sqlite_url: str) -> None:
     async with served(sqlite_url, query_timeout_s=1) as server, server.socket() as socket:
         await socket.subscribe("1")

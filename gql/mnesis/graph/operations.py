@@ -72,7 +72,7 @@ class Operations:
         When this returns, the subscription stands. Raises `NotBegun`.
         """
         self._running.checked(prepared, variables)
-        source = await self._executor.events(prepared, variables, self._context(caller))
+        source = await self._timed.begun(self._executor.events(prepared, variables, self._context(caller)))
         responses = self._responses(source, Subscribed(prepared, variables, caller))
         # Begun here, because a generator that was never begun does not close its source either.
         await anext(responses)

@@ -1,7 +1,7 @@
 """How much one process runs at once, and for how long: what stands around the execution of every operation."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -9,7 +9,7 @@ from mnesis.domain.limits import OperationLimits
 from mnesis.graph.context import Context
 from mnesis.graph.cost import Costs
 from mnesis.graph.document_limits import too_complex
-from mnesis.graph.execute import NotBegun
+from mnesis.graph.execute import NotBegun, Source
 from mnesis.graph.faults import OVERLOADED, TIMEOUT, request_error
 from mnesis.graph.prepare import Prepared
 
@@ -50,6 +50,18 @@ class TimedExecutor:
         if prepared.writes:
             text += " What it wrote may stand; an idempotencyKey makes it safe to send it again."
         return {"errors": [request_error(text, TIMEOUT, limit=most_s)]}
+
+    async def begun(self, beginning: Awaitable[Source]) -> Source:
+        """The events of a subscription. Raises `NotBegun`, also when it takes as long as no query may."""
+        most_s = self._limits.query_s
+        timeout = asyncio.timeout(most_s)
+        try:
+            async with timeout:
+                return await beginning
+        except TimeoutError:
+            if not timeout.expired():
+                raise
+        raise NotBegun([request_error(f"It took longer than {most_s} seconds to begin.", TIMEOUT, limit=most_s)])
 
 
 class Running:
