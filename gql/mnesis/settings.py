@@ -73,7 +73,10 @@ class Settings(BaseSettings):
         default=(),
         description="Origins whose pages may call the server, separated by commas; `*` for any.",
     )
-    playground: bool = Field(default=True, description="Whether `/` shows the playground, which needs introspection.")
+    playground: bool = Field(
+        default=True,
+        description="Whether `/` shows the playground, which needs introspection, and `/panel` the memory panel.",
+    )
     introspection: bool = Field(
         default=True, description="Whether GraphQL clients may ask for the schema, as playgrounds do."
     )
