@@ -1,3 +1,5 @@
+"""What every test of embedding finds."""
+
 from collections.abc import Iterator
 
 import pytest

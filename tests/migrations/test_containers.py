@@ -1,3 +1,5 @@
+"""The revision that gives containers their settings: what is there already keeps what it has."""
+
 from sqlalchemy import text
 
 from mnesis.storage.migrations import downgrade, upgrade
