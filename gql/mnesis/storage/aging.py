@@ -12,6 +12,7 @@ from mnesis.domain.caller import Caller
 from mnesis.domain.memory_types import MemoryType
 from mnesis.domain.retention import AgingRecord, LastChange
 from mnesis.storage.aging_statements import AgingStatements
+from mnesis.storage.compiling import compiled_for
 from mnesis.storage.container_rows import retention_from
 from mnesis.storage.engines import Connection, DriverCursor, Engine
 from mnesis.storage.instants import from_microseconds, to_microseconds
@@ -42,8 +43,8 @@ class AgingHistory:
         self._engine = engine
         self._transactions = transactions
         self._run = run
-        self._statements = AgingStatements(engine)
-        self._entry_counts = RemovalStatements(engine).entry_counts[False]
+        self._statements = compiled_for(AgingStatements, engine)
+        self._entry_counts = compiled_for(RemovalStatements, engine).entry_counts[False]
         self._mark = PruningMark(engine)
         self._reader = Reader(engine, threads=1, meter=meter)
 

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from mnesis.domain.json_values import text_fault
 from mnesis.domain.watching import ChangeFilter
+from mnesis.storage.compiling import compiled_for
 from mnesis.storage.engines import Engine
 from mnesis.storage.feed_statements import FeedStatements
 from mnesis.storage.reader import CHANGES as CHANGES_READ
@@ -56,7 +57,7 @@ class ChangeReader:
 
     def __init__(self, engine: Engine, *, threads: int, meter: Meter = UNMETERED) -> None:
         self._engine = engine
-        self._statements = FeedStatements(engine)
+        self._statements = compiled_for(FeedStatements, engine)
         self._reader = Reader(engine, threads=threads, meter=meter)
 
     async def marks(self, tenant: str) -> Marks:

@@ -24,6 +24,7 @@ from mnesis.domain.filters import MemoryFilter
 from mnesis.domain.memory_types import NOUNS, MemoryType, WriteStatus
 from mnesis.domain.refusals import IdempotencyConflict, Refusal
 from mnesis.storage.answers import answer_from, answer_text
+from mnesis.storage.compiling import compiled_for
 from mnesis.storage.container_rows import container_from, container_row
 from mnesis.storage.engines import DriverCursor, Engine
 from mnesis.storage.instants import to_microseconds
@@ -49,7 +50,7 @@ class _Statements:
         held = (MEMORY.c.container_id == bindparam("id"), text("NOT memory.deleted"))
         self.count = compiled(select(func.count()).select_from(MEMORY).where(*held))
         self.held = compiled(select(MEMORY.c.id).where(*held).limit(bindparam("size", type_=BigInteger)))
-        writes = WriteStatements(engine)
+        writes = compiled_for(WriteStatements, engine)
         self.answers = writes.answers
         self.put_answers = writes.put_answers
 
@@ -61,7 +62,7 @@ class Containers:
         self._engine = engine
         self._transactions = transactions
         self._removing = removing
-        self._statements = _Statements(engine)
+        self._statements = compiled_for(_Statements, engine)
 
     def write(self, cursor: DriverCursor, caller: Caller, write: ContainerWrite) -> ContainerOutcome:
         """See `mnesis.usecases.ports.ContainerStore.write_container`."""

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from mnesis.domain.searching import text_mark, text_to_embed
+from mnesis.storage.compiling import compiled_for
 from mnesis.storage.embedding_statements import EmbeddingReadStatements, EmbeddingWriteStatements
 from mnesis.storage.engines import DriverCursor, Engine
 from mnesis.storage.lanes import NO_TENANT, Lane
@@ -30,9 +31,9 @@ class Embeddings:
         self._on_sqlite = engine.dialect.name == "sqlite"
         self._lane = lane
         self._reader = reader
-        self._writes = EmbeddingWriteStatements(engine)
-        self._reads = EmbeddingReadStatements(engine)
-        self._memories = ReadStatements(engine).memories
+        self._writes = compiled_for(EmbeddingWriteStatements, engine)
+        self._reads = compiled_for(EmbeddingReadStatements, engine)
+        self._memories = compiled_for(ReadStatements, engine).memories
 
     async def take(self, size: int) -> Sequence[Due]:
         def taken(cursor: DriverCursor) -> list[Due]:

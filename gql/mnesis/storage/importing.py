@@ -37,6 +37,7 @@ from mnesis.storage.archive_lines import (
     new_container,
     stored_container,
 )
+from mnesis.storage.compiling import compiled_for
 from mnesis.storage.embedding_statements import due_statement
 from mnesis.storage.engines import Connection, DriverCursor, Engine, WriteStatement
 from mnesis.storage.instants import to_microseconds
@@ -106,13 +107,13 @@ class _Statements:
         def removed(statement: Delete) -> str:
             return str(statement.compile(dialect=engine.dialect))
 
-        self.lock = WriteStatements(engine).take_changes
+        self.lock = compiled_for(WriteStatements, engine).take_changes
         self.new_containers = engine.write_statement(CONTAINER, over=False)
         self.put_containers = engine.write_statement(CONTAINER, over=True)
         self.new_memories = engine.write_statement(MEMORY, over=False)
         self.new_records = engine.write_statement(HISTORY, over=False)
-        self.put_search = SearchWriteStatements(engine).put
-        self.put_due = due_statement(engine) if embeds else None
+        self.put_search = compiled_for(SearchWriteStatements, engine).put
+        self.put_due = compiled_for(due_statement, engine) if embeds else None
         self.put_note = engine.write_statement(IDEMPOTENCY, over=True)
         one = bindparam("one", type_=BigInteger)
         in_container = MEMORY.c.container_id == bindparam("container")

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from mnesis.domain.searching import Candidate, best_first
+from mnesis.storage.compiling import compiled_for
 from mnesis.storage.embedding_statements import EmbeddingReadStatements
 from mnesis.storage.engines import Engine
 from mnesis.storage.filtering import Sought
@@ -37,7 +38,7 @@ class Nearest:
 
     def __init__(self, engine: Engine) -> None:
         self._on_sqlite = engine.dialect.name == "sqlite"
-        self._statements = EmbeddingReadStatements(engine)
+        self._statements = compiled_for(EmbeddingReadStatements, engine)
         self._lock = threading.Lock()
         self._pgvector: bool | None = False if self._on_sqlite else None
         self._asked_at = -ASKED_AGAIN_S

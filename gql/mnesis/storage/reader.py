@@ -16,6 +16,7 @@ from mnesis.domain.ids import DEFAULT_CONTAINER, RecordId
 from mnesis.domain.memory import Memory
 from mnesis.domain.memory_types import MemoryType
 from mnesis.domain.time_travel import NotKept, as_of
+from mnesis.storage.compiling import compiled_for
 from mnesis.storage.container_rows import container_from, default_container
 from mnesis.storage.embedding_statements import EmbeddingReadStatements
 from mnesis.storage.engines import Connection, Engine
@@ -64,10 +65,10 @@ class Reader:
     def __init__(self, engine: Engine, *, threads: int, meter: Meter = UNMETERED) -> None:
         self._engine = engine
         self._meter = meter
-        self._statements = ReadStatements(engine)
+        self._statements = compiled_for(ReadStatements, engine)
         self._searcher = Searcher(engine, self._statements.memories)
-        self._removals = RemovalStatements(engine)
-        self._embeddings = EmbeddingReadStatements(engine)
+        self._removals = compiled_for(RemovalStatements, engine)
+        self._embeddings = compiled_for(EmbeddingReadStatements, engine)
         self._local = threading.local()
         self._connections: set[Connection] = set()
         self._lock = threading.Lock()

@@ -14,6 +14,7 @@ from mnesis.domain.erasure import erase
 from mnesis.domain.memory import EMPTY_VALUES, Memory
 from mnesis.domain.memory_types import MemoryType, WriteMode, WriteStatus
 from mnesis.storage.answers import answer_text
+from mnesis.storage.compiling import compiled_for
 from mnesis.storage.engines import DriverCursor, Engine
 from mnesis.storage.filtering import sought
 from mnesis.storage.instants import from_microseconds, to_microseconds
@@ -35,8 +36,8 @@ class Removing:
     def __init__(self, engine: Engine, transactions: Transactions) -> None:
         self._engine = engine
         self._transactions = transactions
-        self._statements = RemovalStatements(engine)
-        self._writes = WriteStatements(engine)
+        self._statements = compiled_for(RemovalStatements, engine)
+        self._writes = compiled_for(WriteStatements, engine)
 
     def step(
         self,
@@ -95,7 +96,7 @@ class _Step:
             )
         if last and removal.erases:
             self._cursor.execute(self._statements.forget_answers, {TENANT: self._tenant})
-            for statement in SearchWriteStatements(self._engine).forget:
+            for statement in compiled_for(SearchWriteStatements, self._engine).forget:
                 self._cursor.execute(statement)
         if key is None:
             return RemovalStep(removed=removed)

@@ -13,6 +13,7 @@ from typing import Any
 from mnesis.domain.caller import Caller
 from mnesis.domain.memory import Memory
 from mnesis.domain.searching import FUSED, Candidate, SearchMode, Statistics, fused, passages, ranked
+from mnesis.storage.compiling import compiled_for
 from mnesis.storage.engines import Engine
 from mnesis.storage.filtering import findable, sought
 from mnesis.storage.nearest import Nearest
@@ -51,7 +52,7 @@ class Searcher:
         """``memories`` finds whole memories by ``:ids``."""
         self._engine = engine
         self._memories = memories
-        self._statements = SearchReadStatements(engine)
+        self._statements = compiled_for(SearchReadStatements, engine)
         self._nearest = Nearest(engine)
         self._counted: dict[str, _Counted] = {}
         self._lock = threading.Lock()

@@ -16,6 +16,7 @@ from mnesis.domain.memory import Memory
 from mnesis.domain.searching import changed_for_search
 from mnesis.domain.workspace import Needs, Workspace
 from mnesis.storage.answers import answer_from, answer_text
+from mnesis.storage.compiling import compiled_for
 from mnesis.storage.container_rows import container_row, default_container
 from mnesis.storage.embedding_statements import due_statement
 from mnesis.storage.engines import DriverCursor, Engine
@@ -58,9 +59,9 @@ class Transactions:
         self._limits = limits
         self._new_id = new_id
         self._clock = clock
-        self._statements = WriteStatements(engine)
-        self._search = SearchWriteStatements(engine)
-        self._put_due = due_statement(engine) if embeds else None
+        self._statements = compiled_for(WriteStatements, engine)
+        self._search = compiled_for(SearchWriteStatements, engine)
+        self._put_due = compiled_for(due_statement, engine) if embeds else None
 
     def new_id(self) -> str:
         """A fresh id for what a transaction makes."""
