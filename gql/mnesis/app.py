@@ -51,10 +51,13 @@ class _Service:
         await self.database.check()
 
 
-def create_app(settings: Settings, *, database: Callable[[], Database] | None = None) -> Starlette:
+def create_app(
+    settings: Settings, *, database: Callable[[], Database] | None = None, has_process: bool = False
+) -> Starlette:
     """The server as an ASGI application. It opens the database when it starts and closes it when it stops.
 
-    ``database`` opens another one than the settings name. The schema has to be current already. Raises `BadSettings`
+    ``database`` opens another one than the settings name. ``has_process``: nothing else lives in the process, whose
+    garbage collector is set up for the server. The schema has to be current already. Raises `BadSettings`
     for what cannot be served safely, and `mnesis.graph.manifests.BadManifest`.
     """
     service = _Service()
@@ -81,10 +84,8 @@ def create_app(settings: Settings, *, database: Callable[[], Database] | None = 
             known_name=known_among(settings.metrics_operations),
         )
         retention = MemoryRetention(service.database.aging, service.database.store, service.database.reader)
-        gc.collect()
-        # What is loaded by now stays; there is no need to look through it at every collection.
-        gc.freeze()
-        gc.set_threshold(*GC_THRESHOLDS)
+        if has_process:
+            collect_rarely()
         try:
             async with (
                 retained(retention, service.database.aging, every_s=settings.retention_every_s),
@@ -93,7 +94,6 @@ def create_app(settings: Settings, *, database: Callable[[], Database] | None = 
                 with told_of_the_end(service.endpoint.stop):
                     yield
         finally:
-            gc.unfreeze()
             await service.database.close()
             await asyncio.get_running_loop().run_in_executor(None, observed.close)
 
@@ -133,7 +133,14 @@ def create_app_from_environment() -> Starlette:
     """For servers that are given an import string: the settings come from the environment alone."""
     settings = Settings.load()
     configure_logging(settings)
-    return create_app(settings)
+    return create_app(settings, has_process=True)
+
+
+def collect_rarely() -> None:
+    """What is loaded by now stays, so there is no need to look through it at every collection."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
 
 
 def configure_logging(settings: Settings) -> None:

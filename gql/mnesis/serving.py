@@ -36,7 +36,7 @@ def serve(settings: Settings) -> None:
         )
     # Made before anything is touched, so that what is wrong with the settings is told here, also where it is other
     # processes that will serve.
-    app = create_app(settings)
+    app = create_app(settings, has_process=True)
     embedder_of(settings)
     prepare_database(settings)
     with _listen(settings) as listener:

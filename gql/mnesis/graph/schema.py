@@ -36,6 +36,7 @@ def schema() -> strawberry.Schema:
     )
 
 
+@cache
 def sdl() -> str:
     """The schema in GraphQL's own language, with the directives that introspection does not carry."""
     return print_schema(schema())
