@@ -39,9 +39,10 @@ schema-check: .venv/.dev
 	@$(BIN)/mnesis schema | diff -u schema.graphql - \
 		|| { echo 'schema.graphql differs from the code: run `make schema` and read the difference.'; exit 1; }
 
-# Two thresholds, because what a memory is and how it changes must be tested whole.
+# Two thresholds, because what a memory is and how it changes must be tested whole. Every process of the run starts a
+# PostgreSQL of its own, so there are a few at most.
 pytest: .venv/.dev
-	$(BIN)/pytest --cov --cov-report=
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal --cov --cov-report=
 	$(BIN)/coverage report --include='*/mnesis/domain/*,*/mnesis/usecases/*' --fail-under=100
 	$(BIN)/coverage report --omit='*/mnesis/domain/*,*/mnesis/usecases/*' --fail-under=95
 
