@@ -5,7 +5,6 @@
 DROP TYPE IF EXISTS context_memory_update CASCADE;
 CREATE TYPE context_memory_update AS (version int, submitted int, created int, updated int, unchanged int, failed int);
 
-
 CREATE OR REPLACE FUNCTION update_memory(id text, input json) RETURNS memory LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   stored memory;
