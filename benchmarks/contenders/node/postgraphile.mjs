@@ -17,7 +17,8 @@ const instance = postgraphile({
   // What is generated for tables would only widen the schema: the functions write.
   schema: { defaultBehavior: "-insert -update -delete" },
   pgServices: [makePgService({ pool, schemas: ["public"] })],
-  grafserv: { graphqlPath: "/graphql", watch: false, graphiql: false },
+  // A thousand entries are longer than its default of 100,000 characters.
+  grafserv: { graphqlPath: "/graphql", watch: false, graphiql: false, maxRequestLength: 1_000_000 },
   grafast: { explain: false },
 });
 
