@@ -70,8 +70,8 @@ const SEARCH = `SELECT ${COLUMNS}, found.score FROM (
 ) AS found JOIN memory ON memory.tenant_id = $1 AND memory.id = found.memory_id
 ORDER BY found.score DESC, memory.arrival DESC`;
 
-/** The row after the update, or null where there is no such session. */
-export function updateSession(id, metadata) {
+/** The row after the update, or null where there is no such session. What is not given stays. */
+export function updateSession(id, given) {
   return inTransaction(async (client) => {
     const {
       rows: [stored],
@@ -79,6 +79,7 @@ export function updateSession(id, metadata) {
     if (stored === undefined) {
       return null;
     }
+    const metadata = given === undefined ? stored.metadata : given;
     const version = stored.version + 1;
     const time = nextTime(stored);
     const { rows } = await client.query({
