@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from benchmarks.lineup import INSTALLED, NODE
+from benchmarks.lineup import INSTALLED, NODE, node
 
 PACKAGES = (
     "mnesis", "strawberry-graphql", "graphql-core", "starlette", "uvicorn", "httptools", "uvloop", "orjson", "sqlmodel",
@@ -28,7 +28,7 @@ def machine() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
-        "node": _said("node", "--version"),
+        "node": _said(node() or "node", "--version"),
         "wrk": (_said("wrk", "--version") or "").partition(" [")[0] or None,
         "packages": {name: found for name in PACKAGES if (found := _version(name))} | _node_versions(),
     }

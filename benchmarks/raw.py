@@ -37,7 +37,9 @@ COMMIT;
 """
 
 
-def raw_postgresql(databases: PostgresDatabases, folder: Path, *, seconds: int, rounds: int) -> dict[str, Any]:
+def raw_postgresql(
+    databases: PostgresDatabases, folder: Path, *, seconds: int, rounds: int, core: int | None
+) -> dict[str, Any]:
     """Updates with their history, a transaction each, by the number of clients."""
     url = databases.copy("raw", of_mnesis=False)
     program = databases.bin_path / "pgbench"
@@ -46,10 +48,13 @@ def raw_postgresql(databases: PostgresDatabases, folder: Path, *, seconds: int, 
         return {"left_out": "There is no pgbench: on Debian and Ubuntu `apt install postgresql-contrib`."}
     script = folder / "update.pgbench"
     script.write_text(PGBENCH)
+    # Where the servers are otherwise: PostgreSQL keeps its core to itself.
+    pinned = ["taskset", "-c", str(core)] if core is not None else []
     measured: dict[int, list[float]] = {clients: [] for clients in CLIENTS}
     for _ in range(rounds):
         for clients, rates in measured.items():
             command = [
+                *pinned,
                 found,
                 "-n",
                 "-M",

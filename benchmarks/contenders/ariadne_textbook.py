@@ -71,7 +71,7 @@ async def update_memory(_: object, __: object, type: str, id: str, input: Any) -
 @mutation.field("updateContextMemory")
 async def update_context_memory(_: object, __: object, input: Any) -> Any:
     contents = input["contents"]
-    version, created, updated = await run_in_threadpool(models.put_entries, input["sessionId"], contents)
+    version, created, updated = await run_in_threadpool(models.put_entries, input["session_id"], contents)
     counts = {"submitted": len(contents), "created": created, "updated": updated, "unchanged": 0, "failed": 0}
     return {"version": version, "counts": counts, "errors": []}
 
