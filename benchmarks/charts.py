@@ -125,7 +125,8 @@ def short(title: str) -> str:
 def svg(title: str, panels: Sequence[Panel], foot: str) -> str:
     """The panels, two in a row."""
     column = (WIDTH - 2 * MARGIN - GAP) / 2
-    parts, top = [], float(HEAD)
+    parts: list[str] = []
+    top = float(HEAD)
     for first in range(0, len(panels), 2):
         row = panels[first : first + 2]
         for place, panel in enumerate(row):

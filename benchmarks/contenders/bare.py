@@ -75,7 +75,11 @@ class Routes:
         batch = await self.memories.update_context_memory(MNESIS_CALLER, asked)
         counts = batch.counts
         shown = {name: getattr(counts, name) for name in ("submitted", "created", "updated", "unchanged", "failed")}
-        payload = {"version": batch.session_version, "counts": shown, "errors": list(map(str, batch.refusals))}
+        payload: dict[str, Any] = {
+            "version": batch.session_version,
+            "counts": shown,
+            "errors": list(map(str, batch.refusals)),
+        }
         return answered("updateContextMemory", payload)
 
     async def memory(self, request: Request) -> Response:

@@ -36,7 +36,7 @@ def on_postgresql() -> str:
 
 def on_sqlite() -> str:
     """With row ids for what mnesis numbers, and the full text index that its triggers keep."""
-    tables = with_defaults(statements(sqlite.dialect(), "sqlite"))  # type: ignore[no-untyped-call]  # As above.
+    tables = with_defaults(statements(sqlite.dialect(), "sqlite"))
     memory, history, search = re.split(r"(?=CREATE TABLE)", tables)[1:]
     # SQLite numbers only the primary key; what was the primary key becomes unique, which costs the same index.
     memory = memory.replace("change BIGINT NOT NULL", "change BIGINT NOT NULL DEFAULT 0")

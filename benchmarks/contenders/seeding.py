@@ -18,6 +18,7 @@ import psycopg
 
 from mnesis.domain.caller import EVERY_SCOPE, Caller
 from mnesis.domain.commands import Batch, Changes, Create
+from mnesis.domain.fields import FieldValue
 from mnesis.domain.limits import Limits
 from mnesis.domain.memory_types import MemoryType
 from mnesis.storage.database import open_database
@@ -90,7 +91,7 @@ async def _seed_mnesis(url: str) -> None:
 
 
 def _create(session: Session) -> Create:
-    given = {"summary": session.summary, "metadata": session.metadata}
+    given: dict[str, FieldValue] = {"summary": session.summary, "metadata": session.metadata}
     return Create(changes=Changes(memory_type=MemoryType.SESSION, given=given), id=session.id)
 
 
@@ -104,7 +105,7 @@ def seed_contenders(url: str) -> None:
         connection.close()
         return
     with psycopg.connect(url) as postgresql:
-        postgresql.execute((HERE / "schema.postgresql.sql").read_text())  # type: ignore[arg-type]  # Ours, as it stands.
+        postgresql.execute((HERE / "schema.postgresql.sql").read_text())
         _fill(postgresql.cursor(), "%s", "to_tsvector('english', ?)")
 
 

@@ -59,11 +59,11 @@ class SessionMemory(Memory):
             id=strawberry.ID(row.id),
             type=MemoryType(row.memory_type),
             version=row.version,
-            namespace=row.namespace,
+            namespace=row.namespace,  # type: ignore[arg-type]  # A scalar, to Strawberry.
             created_at=moment(row.created_at),
             updated_at=moment(row.updated_at),
             summary=row.summary,
-            metadata=row.metadata_,
+            metadata=row.metadata_,  # type: ignore[arg-type]  # As above.
         )
 
 
@@ -181,7 +181,7 @@ class Query:
 class Mutation:
     @strawberry.mutation
     async def update_memory(self, type: MemoryType, id: strawberry.ID, input: UpdateMemoryInput) -> UpdateMemoryPayload:
-        row = await run_in_threadpool(models.update, id, input.session.metadata)
+        row = await run_in_threadpool(models.update, id, input.session.metadata)  # type: ignore[arg-type]  # As above.
         if row is None:
             error = NotFoundError(code=UserErrorCode.NOT_FOUND, message="There is no such memory.", path=["id"])
             return UpdateMemoryPayload(status=WriteStatus.FAILED, version=None, memory=None, errors=[error])
@@ -201,7 +201,8 @@ schema = strawberry.Schema(
     Query,
     Mutation,
     types=[SessionMemory, NotFoundError],
-    extensions=[ParserCache(), ValidationCache()] if os.environ.get("CACHES") else [],
+    # Objects, since a cache for each request would hold nothing.
+    extensions=[ParserCache(), ValidationCache()] if os.environ.get("CACHES") else [],  # type: ignore[list-item]  # As documented.
     config=StrawberryConfig(batching_config={"max_operations": 10}),
 )
 
