@@ -9,13 +9,13 @@ from xml.sax.saxutils import escape
 WIDTH = 880
 MARGIN = 16
 GAP = 40
-LABELS = 176
+LABELS = 164
 NUMBERS = 62
 BAR = 14
 STEP = 22
 HEAD = 52
-PANEL_HEAD = 30
-FOOT = 40
+PANEL_HEAD = 42
+FOOT = 54
 STYLE = """
     text { font: 12px ui-sans-serif, system-ui, "Segoe UI", Helvetica, Arial, sans-serif; fill: #3b4252 }
     .title { font-size: 16px; font-weight: 600; fill: #1c2128 }
@@ -55,6 +55,7 @@ class Panel:
     """Bars that share a scale."""
 
     title: str
+    scale: str
     bars: Sequence[Bar]
 
 
@@ -86,13 +87,12 @@ def draw(results: Mapping[str, Any], folder: Path) -> list[Path]:
     return written
 
 
-def footer(results: Mapping[str, Any]) -> str:
-    """When, how and on what this was measured."""
+def footer(results: Mapping[str, Any]) -> tuple[str, str]:
+    """When and how this was measured, and on what."""
     machine = results["machine"]
-    return (
-        f"{results['date']} · {results['command']} · {machine['processor']}, server on one core ·"
-        f" Python {machine['python']} · medians of {results['rounds']}, more is better"
-    )
+    rounds = f"medians of {results['rounds']} rounds of {results['seconds']} s"
+    how = f"{results['date']} · {results['command']} · {rounds} · longer is better"
+    return how, f"{machine['processor']}, the server on one core · {machine['system']} · Python {machine['python']}"
 
 
 def panels_of(results: Mapping[str, Any], works: Sequence[str]) -> Iterator[Panel]:
@@ -102,8 +102,8 @@ def panels_of(results: Mapping[str, Any], works: Sequence[str]) -> Iterator[Pane
         for database in DATABASES:
             found = results["results"].get(database, {}).get(work)
             if found and any("per_s" in each for each in found.values()):
-                title = f"{DATABASES[database]}: {titles[work]['title']}"
-                yield Panel(title=f"{title}, {titles[work]['unit']}", bars=list(bars_of(results, found)))
+                scale = f"{DATABASES[database]}, {titles[work]['unit']}"
+                yield Panel(title=titles[work]["title"], scale=scale, bars=list(bars_of(results, found)))
 
 
 def bars_of(results: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[Bar]:
@@ -114,15 +114,10 @@ def bars_of(results: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[Ba
             continue
         kind = {OURS: "ours", FLOOR: "floor"}.get(contender["name"], "bar")
         note = "" if "per_s" in each else "failed"
-        yield Bar(label=short(contender["title"]), value=each.get("per_s"), kind=kind, note=note)
+        yield Bar(label=contender["label"], value=each.get("per_s"), kind=kind, note=note)
 
 
-def short(title: str) -> str:
-    """What fits beside a bar."""
-    return title if len(title) <= 28 else title[:27].rstrip(" ,") + "…"
-
-
-def svg(title: str, panels: Sequence[Panel], foot: str) -> str:
+def svg(title: str, panels: Sequence[Panel], foot: tuple[str, str]) -> str:
     """The panels, two in a row."""
     column = (WIDTH - 2 * MARGIN - GAP) / 2
     parts: list[str] = []
@@ -138,13 +133,19 @@ def svg(title: str, panels: Sequence[Panel], foot: str) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}"'
         f' role="img" aria-label="{escape(title)}">\n  <style>{STYLE}  </style>\n'
         f'  <text class="title" x="{MARGIN}" y="28">{escape(title)}</text>\n  {lines}\n'
-        f'  <text class="foot" x="{MARGIN}" y="{height - 14}">{escape(foot)}</text>\n</svg>\n'
+        f"  {lines_of(foot, height)}\n</svg>\n"
     )
+
+
+def lines_of(foot: tuple[str, str], height: int) -> str:
+    """At the bottom."""
+    return "\n  ".join(text(MARGIN, height - up, line, "foot") for up, line in zip((29, 13), foot, strict=True))
 
 
 def panel_svg(panel: Panel, left: float, top: float, width: float) -> Iterator[str]:
     """Its title, an axis and the bars with their numbers."""
     yield text(left, top + 14, panel.title, "panel")
+    yield text(left, top + 30, panel.scale, "out")
     most = max((bar.value or 0 for bar in panel.bars), default=0) or 1
     begin, room = left + LABELS, width - LABELS - NUMBERS
     bottom = top + PANEL_HEAD + STEP * len(panel.bars) - STEP + BAR + 2

@@ -29,6 +29,8 @@ class Contender:
 
     name: str
     title: str
+    label: str
+    """What fits beside a bar."""
     letter: str
     command: tuple[str, ...]
     databases: tuple[str, ...] = BOTH
@@ -76,6 +78,7 @@ def _in_python(names: list[str] | None) -> list[Contender]:
         Contender(
             name="mnesis",
             title="mnesis",
+            label="mnesis",
             letter="a",
             command=(sys.executable, "-m", "mnesis", "serve"),
             on_mnesis_tables=True,
@@ -83,6 +86,7 @@ def _in_python(names: list[str] | None) -> list[Contender]:
         Contender(
             name=FLOOR,
             title="bare Starlette, mnesis's use cases",
+            label="bare Starlette (b)",
             letter="b",
             command=_module("bare"),
             on_mnesis_tables=True,
@@ -91,14 +95,22 @@ def _in_python(names: list[str] | None) -> list[Contender]:
         Contender(
             name="bare_sql",
             title="bare Starlette, a transaction per request",
+            label="bare Starlette, SQL (b1)",
             letter="b1",
             command=_module("bare_sql"),
             is_bare=True,
         ),
-        Contender(name="strawberry", title="Strawberry, SQLModel", letter="c", command=_module("strawberry_textbook")),
+        Contender(
+            name="strawberry",
+            title="Strawberry, SQLModel",
+            label="Strawberry (c)",
+            letter="c",
+            command=_module("strawberry_textbook"),
+        ),
         Contender(
             name="strawberry_cached",
             title="Strawberry with caches, SQLModel",
+            label="Strawberry, caches (c2)",
             letter="c2",
             command=_module("strawberry_textbook"),
             environment={"CACHES": "1"},
@@ -106,6 +118,7 @@ def _in_python(names: list[str] | None) -> list[Contender]:
         Contender(
             name="ariadne",
             title="Ariadne, SQLAlchemy",
+            label="Ariadne (d)",
             letter="d",
             command=(ariadne, "-m", "benchmarks.contenders.ariadne_textbook"),
             no_array="Ariadne takes no list of operations.",
@@ -122,9 +135,9 @@ def _on_node() -> list[Contender]:
     own = NODE / "postgraphile.documents.json"
     documents = json.loads(own.read_text()) if own.is_file() else {}
     return [
-        _node("yoga", "graphql-yoga, pg", "e", missing),
-        _node("mercurius", "mercurius with jit, pg", "f", missing),
-        _node("postgraphile", "PostGraphile 5", "g", missing, documents),
+        _node("yoga", "graphql-yoga, pg", "graphql-yoga (e)", "e", missing),
+        _node("mercurius", "mercurius with jit, pg", "mercurius, jit (f)", "f", missing),
+        _node("postgraphile", "PostGraphile 5", "PostGraphile 5 (g)", "g", missing, documents),
     ]
 
 
@@ -134,7 +147,7 @@ def node() -> str | None:
 
 
 def _node(
-    name: str, title: str, letter: str, missing: str | None, documents: Mapping[str, str] | None = None
+    name: str, title: str, label: str, letter: str, missing: str | None, documents: Mapping[str, str] | None = None
 ) -> Contender:
     script = NODE / f"{name}.mjs"
     if missing is None and not script.is_file():
@@ -142,6 +155,7 @@ def _node(
     return Contender(
         name=name,
         title=title,
+        label=label,
         letter=letter,
         command=(node() or "node", str(script)),
         databases=("postgresql",),

@@ -74,7 +74,10 @@ def measured(plan: Plan) -> dict[str, Any]:
         "seconds": plan.seconds,
         "rounds": plan.rounds,
         "machine": machine() | {"pinned": pinned is not None},
-        "contenders": [{"name": each.name, "title": each.title, "letter": each.letter} for each in plan.contenders],
+        "contenders": [
+            {"name": each.name, "title": each.title, "label": each.label, "letter": each.letter}
+            for each in plan.contenders
+        ],
         "works": [
             {"name": work.name, "title": work.title, "unit": work.unit, "per_request": work.per_request}
             for work in plan.works

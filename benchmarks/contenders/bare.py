@@ -59,7 +59,12 @@ class Routes:
             "updatedAt": iso(memory.updated_at),
             "metadata": memory.values["metadata"],
         }
-        payload = {"status": outcome.status.value, "version": outcome.version, "memory": shown, "errors": []}
+        payload: dict[str, Any] = {
+            "status": outcome.status.value,
+            "version": outcome.version,
+            "memory": shown,
+            "errors": [],
+        }
         return answered("updateMemory", payload)
 
     async def entries(self, request: Request) -> Response:
