@@ -29,7 +29,8 @@ def main() -> None:
     if not RESULTS.is_file():
         raise SystemExit("There are no results yet: run `python -m benchmarks`.")
     results = json.loads(RESULTS.read_text())
-    for path in [*draw(results, ROOT / "docs" / "charts"), *write_tables(results, ROOT)]:
+    drawn = draw(results, ROOT / "docs" / "charts")
+    for path in [*drawn, *write_tables(results, ROOT, drawn)]:
         print(path.relative_to(ROOT))  # noqa: T201  # What was written.
 
 

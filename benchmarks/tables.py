@@ -1,17 +1,24 @@
 """The results as tables in docs/benchmarks.md, and the line that the README says about them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.charts import DATABASES
 
+SHOWN_FIRST = "(charts/updates.svg)"
+"""What the README shows."""
 BEGIN, END = "<!-- benchmarks: written by `python -m benchmarks charts` -->", "<!-- /benchmarks -->"
 
 
-def write_tables(results: Mapping[str, Any], root: Path) -> list[Path]:
-    """Puts them between the marks of both files; where they are."""
-    pages = {root / "docs" / "benchmarks.md": "\n".join(tables(results)), root / "README.md": measured_on(results)}
+def write_tables(results: Mapping[str, Any], root: Path, charts: Sequence[Path] = ()) -> list[Path]:
+    """Puts them and the charts between the marks of both files; where they are."""
+    shown = [f"![{path.stem.replace('_', ' ').capitalize()}](charts/{path.name})" for path in charts]
+    first = [line.replace("(charts/", "(docs/charts/") for line in shown if SHOWN_FIRST in line]
+    pages = {
+        root / "docs" / "benchmarks.md": "\n".join([*shown, "", *tables(results)]),
+        root / "README.md": "\n".join([*first, "", measured_on(results)]),
+    }
     return [path for path, words in pages.items() if replace(path, words)]
 
 

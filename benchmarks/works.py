@@ -121,7 +121,7 @@ WORKS = (
     *map(_update, (1, 16, 64)),
     Work(
         name="array_10",
-        title=f"an array of {ARRAY} updateMemory operations, {_connections(4)}",
+        title=f"{ARRAY} updateMemory in an array, {_connections(4)}",
         unit="updates/s",
         document=UPDATE,
         field="updateMemory",
@@ -135,7 +135,7 @@ WORKS = (
     ),
     Work(
         name="aliases_30",
-        title=f"a document with {ALIASES} aliased updateMemory fields, {_connections(4)}",
+        title=f"{ALIASES} aliased updateMemory in a document, {_connections(4)}",
         unit="updates/s",
         document=ALIASED,
         field="u0",

@@ -73,15 +73,22 @@ def test_tables_stand_between_the_marks_however_often_they_are_written(results: 
     page.parent.mkdir()
     page.write_text(f"Before.\n\n{BEGIN}\nold\n{END}\n\nAfter.\n")
 
-    assert write_tables(results, tmp_path) == [page]
+    readme = tmp_path / "README.md"
+    readme.write_text(f"{BEGIN}\n{END}\n")
+    charts = [Path("updates.svg"), Path("reads.svg")]
+
+    assert write_tables(results, tmp_path, charts) == [page, readme]
     once = page.read_text()
-    write_tables(results, tmp_path)
+    write_tables(results, tmp_path, charts)
 
     assert page.read_text() == once
-    assert once.startswith(f"Before.\n\n{BEGIN}\nMeasured on 2026-11-21 with `python -m benchmarks`")
+    assert once.startswith(
+        f"Before.\n\n{BEGIN}\n![Updates](charts/updates.svg)\n![Reads](charts/reads.svg)\n\nMeasured on 2026-11-21 with `python -m benchmarks`"
+    )
     assert once.endswith(f"{END}\n\nAfter.\n")
     assert "old" not in once
     assert "| (a) mnesis | 9,000 | 0.90 |  | 1.50 | 9.25 |" in once
     assert "| (d) Ariadne | failed: 500: a \\| b | | | | |" in once
     assert "(e) graphql-yoga is left out where there is no row: It knows PostgreSQL only." in once
+    assert readme.read_text().startswith(f"{BEGIN}\n![Updates](docs/charts/updates.svg)\n\nMeasured on 2026-11-21")
     assert "| sqlite3, 64 per commit | 20,000 |" in once
