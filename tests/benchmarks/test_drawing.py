@@ -83,7 +83,7 @@ def test_tables_stand_between_the_marks_however_often_they_are_written(results: 
 
     assert page.read_text() == once
     assert once.startswith(
-        f"Before.\n\n{BEGIN}\n![Updates](charts/updates.svg)\n![Reads](charts/reads.svg)\n\nMeasured on 2026-11-21 with `python -m benchmarks`"
+        f"Before.\n\n{BEGIN}\n![Updates](charts/updates.svg)\n![Reads](charts/reads.svg)\n\nMeasured on 2026-11-21"
     )
     assert once.endswith(f"{END}\n\nAfter.\n")
     assert "old" not in once
