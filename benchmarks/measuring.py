@@ -26,7 +26,7 @@ MISSING_RECORDS = 0.01
 WARMING_SECONDS = 1
 FEW = 3
 """Answers to each connection below which nothing can be said about how often and how fast."""
-LONGER = 5
+LONGER = 3
 """So many times the seconds, for those who answered few."""
 
 
@@ -140,7 +140,7 @@ class _Run:
                 for turn in range(self._plan.rounds):
                     # Nobody is always the first after a pause.
                     for server in ready[turn % max(len(ready), 1) :] + ready[: turn % max(len(ready), 1)]:
-                        self._measure(server, work, turn)
+                        self._measure(server, work)
                 self._tell(work)
         return {work.name: self._summed_up(work) for work in self._plan.works}
 
@@ -185,7 +185,7 @@ class _Run:
                 found.failed = f"Its answer differs from that of {known[0]}: {shape} instead of {known[1]}"
         return found.failed is None
 
-    def _measure(self, server: Server, work: Work, turn: int) -> None:
+    def _measure(self, server: Server, work: Work) -> None:
         found = self._measured[work.name][server.contender.name]
         if found.failed:
             return
@@ -193,7 +193,8 @@ class _Run:
         body.write_text(server.contender.body(work))
         body.chmod(0o644)
         with server.awake():
-            if turn == 0 and self._plan.warming:
+            if self._plan.warming and (work.key, work.array) not in server.warm:
+                server.warm.add((work.key, work.array))
                 self._load(server, work, body, WARMING_SECONDS)
             before = self._databases.records(server.database_url) if work.records else 0
             try:

@@ -29,6 +29,8 @@ class Server:
         self.database_url = url
         self.counted = 0
         """Up to where the numbers in bodies were used."""
+        self.warm: set[tuple[str, int]] = set()
+        """What it was asked for before anybody counted: the kinds of works, and the lengths of their lists."""
         self._log = log
         port = _free_port()
         self.address = f"http://127.0.0.1:{port}"
