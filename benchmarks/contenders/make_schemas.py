@@ -36,7 +36,7 @@ def on_postgresql() -> str:
 
 def on_sqlite() -> str:
     """With row ids for what mnesis numbers, and the full text index that its triggers keep."""
-    tables = with_defaults(statements(sqlite.dialect(), "sqlite"))  # type: ignore[no-untyped-call]  # As above.
+    tables = with_defaults(statements(sqlite.dialect(), "sqlite"))
     memory, history, search = re.split(r"(?=CREATE TABLE)", tables)[1:]
     # SQLite numbers only the primary key; what was the primary key becomes unique, which costs the same index.
     memory = memory.replace("change BIGINT NOT NULL", "change BIGINT NOT NULL DEFAULT 0")
@@ -54,9 +54,9 @@ def statements(dialect: Dialect, name: str) -> str:
     lines = []
     for table in (METADATA.tables[each] for each in TABLES):
         lines.append(str(CreateTable(table).compile(dialect=dialect)).strip())
-        for index in sorted(table.indexes, key=lambda index: str(index.name)):
-            if index.info.get("dialect", name) == name:
-                lines.append(str(CreateIndex(index).compile(dialect=dialect)))
+        indexes = sorted(table.indexes, key=lambda index: str(index.name))
+        indexes = [index for index in indexes if index.info.get("dialect", name) == name]
+        lines += [str(CreateIndex(index).compile(dialect=dialect)) for index in indexes]
     whole = "".join(f"{line};\n" for line in lines).replace(" \n", "\n")
     return re.sub(r"\tCONSTRAINT memory_container .*\n", "", whole)
 

@@ -18,22 +18,36 @@ import psycopg
 
 from mnesis.domain.caller import EVERY_SCOPE, Caller
 from mnesis.domain.commands import Batch, Changes, Create
+from mnesis.domain.fields import FieldValue
 from mnesis.domain.limits import Limits
 from mnesis.domain.memory_types import MemoryType
 from mnesis.storage.database import open_database
 from mnesis.storage.migrations import upgrade
 
 HERE = Path(__file__).parent
-TENANT = "bench"
 SESSIONS = 10_000
 SQLITE = "sqlite:///"
-PLACES = [f"{first}{second}" for first in ("lis", "ber", "kyo", "qui", "osl", "nai", "cus", "hel", "tun", "adel")
-          for second in ("bona", "linor", "toma", "tovar", "odena", "robiel", "colan", "sinkar", "gesta", "aide")]  # fmt: skip
+PLACES = [
+    first + second
+    for first in ("lis", "ber", "kyo", "qui", "osl", "nai", "cus", "hel", "tun", "adel")
+    for second in ("bona", "linor", "toma", "tovar", "odena", "robiel", "colan", "sinkar", "gesta", "aide")
+]
 """A hundred names, each of which stands in a hundred sessions."""
 MNESIS_CALLER = Caller(tenant="default", subject="local", scopes=EVERY_SCOPE)
 """Whom a server without authentication takes everybody for."""
 MADE_AT_US = 1_760_000_000_000_000
 AT_ONCE = 1_000
+MEMORIES = """
+    INSERT INTO memory (tenant_id, id, memory_type, container_id, namespace, version, created_at, updated_at,
+                        content_updated_at, updated_by, arrival, summary, metadata, pinned)
+    VALUES ('bench', ?, 'SESSION', 'default', '{}', 1, ?, ?, ?, 'bench', ?, ?, ?, FALSE)
+"""
+HISTORY = """
+    INSERT INTO history (tenant_id, memory_id, version, memory_type, container_id, namespace, action, changes, actor,
+                         created_at, content_updated_at)
+    VALUES ('bench', ?, 1, 'SESSION', 'default', '{}', 'CREATE', ?, 'bench', ?, ?)
+"""
+SEARCH = "INSERT INTO search (tenant_id, memory_id, length, words, counts) VALUES ('bench', ?, ?, WORDS, '')"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +91,7 @@ async def _seed_mnesis(url: str) -> None:
 
 
 def _create(session: Session) -> Create:
-    given = {"summary": session.summary, "metadata": session.metadata}
+    given: dict[str, FieldValue] = {"summary": session.summary, "metadata": session.metadata}
     return Create(changes=Changes(memory_type=MemoryType.SESSION, given=given), id=session.id)
 
 
@@ -91,32 +105,26 @@ def seed_contenders(url: str) -> None:
         connection.close()
         return
     with psycopg.connect(url) as postgresql:
-        postgresql.execute((HERE / "schema.postgresql.sql").read_text())  # type: ignore[arg-type]  # Ours, as it stands.
-        _fill(postgresql.cursor(), "%s", "to_tsvector('english', %s)")
+        postgresql.execute((HERE / "schema.postgresql.sql").read_text())
+        _fill(postgresql.cursor(), "%s", "to_tsvector('english', ?)")
 
 
 def _fill(cursor: Any, one: str, words: str) -> None:
     """``one`` is a parameter, ``words`` what makes of one what a memory is found by."""
     every = list(sessions())
     cursor.executemany(
-        "INSERT INTO memory (tenant_id, id, memory_type, container_id, namespace, version, created_at, updated_at,"
-        " content_updated_at, updated_by, arrival, summary, metadata, pinned)"
-        f" VALUES ('{TENANT}', {one}, 'SESSION', 'default', '{{}}', 1, {one}, {one}, {one}, 'bench', {one}, {one},"
-        f" {one}, FALSE)",
+        MEMORIES.replace("?", one),
         [(each.id, *[MADE_AT_US + each.number] * 3, each.number, each.summary, _json(each.metadata)) for each in every],
     )
     cursor.executemany(
-        "INSERT INTO history (tenant_id, memory_id, version, memory_type, container_id, namespace, action, changes,"
-        " actor, created_at, content_updated_at)"
-        f" VALUES ('{TENANT}', {one}, 1, 'SESSION', 'default', '{{}}', 'CREATE', {one}, 'bench', {one}, {one})",
+        HISTORY.replace("?", one),
         [(each.id, _json(_changes(each)), *[MADE_AT_US + each.number] * 2) for each in every],
     )
     cursor.executemany(
-        "INSERT INTO search (tenant_id, memory_id, length, words, counts)"
-        f" VALUES ('{TENANT}', {one}, {one}, {words}, '')",
+        SEARCH.replace("WORDS", words).replace("?", one),
         [(each.id, len(each.summary.split()), each.summary.lower()) for each in every],
     )
-    if one == "%s":
+    if one != "?":
         cursor.execute(f"SELECT setval('memory_arrival', {2 * SESSIONS}), setval('history_change', {2 * SESSIONS})")
 
 
