@@ -45,27 +45,32 @@ TABLES = ("memory", "history", "search")
 AT_ONCE = 50_000
 _REFERENCE = "ref0000000"
 
-PEOPLE = (
+
+def _listed(words: str) -> list[str]:
+    return words.split()
+
+
+PEOPLE = _listed(
     "Anna Bruno Carla Dmitri Elif Farid Grace Hiro Ines Jonas Karim Lena Marta Nadia Omar Paula Quentin Rosa Sven "
     "Tariq Uma Victor Wanda Ximena Yusuf Zoe"
-).split()
-PLACES = (
+)
+PLACES = _listed(
     "Lisbon Oslo Kyoto Lima Nairobi Hanoi Turin Gdansk Porto Bergen Seville Accra Quito Perth Malmo Leeds Tampere "
     "Lagos Cusco Osaka Ghent Bilbao Riga Split"
-).split()
-THINGS = (
+)
+THINGS = _listed(
     "invoice contract passport suitcase laptop calendar garden bicycle kitchen recipe piano mortgage insurance "
     "prescription telescope vaccine warranty subscription server database migration release backup report budget "
     "interview workshop conference concert marathon wedding apartment balcony heating window printer camera router"
-).split()
-DOINGS = (
+)
+DOINGS = _listed(
     "booked cancelled postponed confirmed renewed sold repaired ordered returned measured painted compared reviewed "
     "signed translated rehearsed scheduled archived exported upgraded"
-).split()
-QUALITIES = (
+)
+QUALITIES = _listed(
     "early late cheap expensive quiet crowded vegetarian spicy gentle strict weekly monthly urgent optional remote "
     "local wireless wooden bright waterproof"
-).split()
+)
 SENTENCES = (
     "{person} {doing} the {thing} in {place} on day {day}.",
     "The {quality} {thing} costs {amount} euros, and {person} finds that too much.",
@@ -204,7 +209,7 @@ def _group(chance: random.Random, first: int) -> Iterator[Create]:
 
     yield session(first)
     for entry in range(5):
-        given = {
+        given: dict[str, Any] = {
             "role": "user" if entry % 2 == 0 else "assistant",
             "content": f"{_REFERENCE}: {text(chance, 4)}",
             "metadata": {"tokens": chance.randint(20, 400)},
@@ -377,7 +382,8 @@ def _dropped(connection: "psycopg.Connection[Any]") -> list[str]:
     # Those that refer go before what they refer to, and come back after it.
     constraints = connection.execute(
         "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint"
-        " WHERE contype IN ('p', 'u', 'f') AND (conrelid::regclass::text = ANY(%s) OR confrelid::regclass::text = ANY(%s))"
+        " WHERE contype IN ('p', 'u', 'f')"
+        " AND (conrelid::regclass::text = ANY(%s) OR confrelid::regclass::text = ANY(%s))"
         " ORDER BY array_position(ARRAY['f', 'u', 'p'], contype::text)",
         (names, names),
     ).fetchall()
