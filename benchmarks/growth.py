@@ -212,7 +212,7 @@ def _database_mb(url: str) -> int:
     if url.startswith("sqlite:"):
         return round(Path(url.removeprefix("sqlite:///")).stat().st_size / 1e6)
     [[size]] = _rows(url, "SELECT pg_database_size(current_database())")
-    return round(size / 1e6)
+    return round(int(size) / 1e6)
 
 
 def _rows(url: str, question: str) -> list[Any]:
