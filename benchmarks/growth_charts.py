@@ -7,13 +7,14 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-WIDTH, HEIGHT = 460, 300
-LEFT, RIGHT, TOP, BOTTOM = 56, 16, 64, 76
+WIDTH, HEIGHT = 460, 330
+LEFT, RIGHT, TOP, BOTTOM = 56, 16, 64, 106
 NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 STYLE = """
   text { font: 11px ui-sans-serif, system-ui, "Segoe UI", Helvetica, Arial, sans-serif; fill: #3b4252 }
   .title { font-size: 14px; font-weight: 600; fill: #1c2128 }
   .panel { font-weight: 600 }
+  .foot { fill: #6b7280; font-size: 10px }
   .grid { stroke: #d1d9e0 }
   @media (prefers-color-scheme: dark) {
     text { fill: #c3cad5 }
@@ -62,10 +63,11 @@ def draw(results: dict[str, Any], folder: Path) -> None:
         "reads": ("How long a read takes at one connection (median), milliseconds", _reads),
         "memory": ("Memory that the server holds, MB", _memory),
     }
+    day = max((found["measured_on"] for found in measured.values()), default="")
     for name, (title, panel) in charts.items():
         panels = [panel(database, found) for database, found in measured.items()]
         if panels:
-            (folder / f"growth-{name}.svg").write_text(chart(title, panels))
+            (folder / f"growth-{name}.svg").write_text(chart(title, panels, f"{day}, python -m benchmarks.growth"))
 
 
 def _updates(database: str, found: dict[str, Any]) -> Panel:
@@ -110,10 +112,10 @@ def _points(found: dict[str, Any], name: str, key: str) -> list[tuple[int, float
     return [(int(size), each[name][key]) for size, each in found["sizes"].items()]
 
 
-def chart(title: str, panels: Sequence[Panel]) -> str:
+def chart(title: str, panels: Sequence[Panel], foot: str) -> str:
     """An SVG with the panels side by side, all with the same axes."""
     width = WIDTH * len(panels)
-    values = [y for panel in panels for line in panel.lines for _, y in line.points]
+    points = [point for panel in panels for line in panel.lines for point in line.points]
     box = f'viewBox="0 0 {width} {HEIGHT}" width="{width}" height="{HEIGHT}"'
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" {box} role="img" aria-label="{escape(title)}">',
@@ -121,12 +123,14 @@ def chart(title: str, panels: Sequence[Panel]) -> str:
         f'<text class="title" x="{LEFT}" y="24">{escape(title)}</text>',
     ]
     for number, panel in enumerate(panels):
-        parts += [f'<g transform="translate({number * WIDTH} 0)">', *_panel(panel, values), "</g>"]
+        parts += [f'<g transform="translate({number * WIDTH} 0)">', *_panel(panel, points), "</g>"]
+    parts.append(f'<text class="foot" x="{width - RIGHT}" y="{HEIGHT - 8}" text-anchor="end">{escape(foot)}</text>')
     return "\n".join([*parts, "</svg>", ""])
 
 
-def _panel(panel: Panel, values: Sequence[float]) -> list[str]:
-    sizes = sorted({x for line in panel.lines for x, _ in line.points})
+def _panel(panel: Panel, points: Sequence[tuple[int, float]]) -> list[str]:
+    """``points`` are those of all panels, which its axes have room for."""
+    sizes, values = sorted({size for size, _ in points}), [value for _, value in points]
     ticks = _powers(values) if panel.logarithmic else _steps(max(values))
     scale: Callable[[float], float] = math.log10 if panel.logarithmic else float
     low, high = scale(ticks[0]), scale(ticks[-1])
@@ -161,7 +165,7 @@ def _panel(panel: Panel, values: Sequence[float]) -> list[str]:
 
 
 def _legend(number: int, line: Line) -> list[str]:
-    x, y = LEFT + number % 3 * 132, HEIGHT - BOTTOM + 40 + number // 3 * 18
+    x, y = LEFT + number % 2 * 196, HEIGHT - BOTTOM + 40 + number // 2 * 18
     dashes = ' stroke-dasharray="5 4"' if line.dashed else ""
     return [
         f'<path d="M{x} {y - 4}h16" stroke="{line.colour}" stroke-width="2"{dashes}/>',
