@@ -20,7 +20,7 @@ import statistics
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import date
 from pathlib import Path
@@ -31,7 +31,7 @@ import psycopg
 
 from benchmarks.growth_charts import draw
 from benchmarks.growth_loading import loaded_postgresql, loaded_sqlite
-from benchmarks.growth_work import LOAD_CORE, SERVER_CORE, WORK, asked, settled, updated_bare
+from benchmarks.growth_work import LOAD_CORE, SERVER_CORE, WORK, Work, asked, settled, updated_bare
 from benchmarks.subscribers import measured as heard
 from tests.server.running import RunningServer, running_server
 
@@ -42,7 +42,7 @@ with warnings.catch_warnings():
 
 SIZES = "10000,1000000,5000000"
 DATABASES = ("sqlite", "postgresql")
-PARTS = ("load", "cost", "subscribers")
+PARTS = ("load", "cost", "unsettled", "subscribers")
 SUBSCRIBERS = (1, 100, 1_000)
 RESULTS = Path(__file__).parent / "results" / "growth.json"
 CHARTS = Path(__file__).parents[1] / "docs" / "charts"
@@ -54,7 +54,7 @@ NEEDED_BYTES = 3_500
 def main() -> None:
     """Does the parts that are asked for, and keeps the results of the others."""
     given = _arguments()
-    sizes = [int(size) for size in given.sizes.split(",")]
+    sizes, parts = [int(size) for size in given.sizes.split(",")], given.parts.split(",")
     folder = Path(given.folder or tempfile.mkdtemp(prefix="mnesis-growth-"))
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o755)
@@ -62,9 +62,12 @@ def main() -> None:
         for name in given.database.split(","):
             with _databases(name, folder, sizes) as urls:
                 found = {}
-                if "cost" in given.parts:
-                    found = _costs(urls, given.rounds, given.seconds)
-                if "subscribers" in given.parts:
+                if "cost" in parts:
+                    found = _costs(urls, given.rounds, given.seconds, WORK, settle=True)
+                if "unsettled" in parts:
+                    updates = [work for work in WORK if work.writes]
+                    found["unsettled"] = _costs(urls, given.rounds, given.seconds, updates, settle=False)
+                if "subscribers" in parts:
                     found["subscribers"] = _subscribers(urls[max(urls)], max(urls))
                 _remember(name, found)
     finally:
@@ -80,7 +83,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--database", default=",".join(DATABASES), help="sqlite, postgresql, or both")
     parser.add_argument("--folder", help="where the databases lie; by default a new one that is removed at the end")
     parser.add_argument("--keep", action="store_true", help="leave them there, for a next run to use")
-    parser.add_argument("--parts", default=",".join(PARTS), help="some of load, cost and subscribers; load is always")
+    parser.add_argument(
+        "--parts",
+        default=",".join(PARTS),
+        help="some of these; unsettled: updates without checkpoints",
+    )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=3, help="of each stretch that counts")
     return parser.parse_args()
@@ -130,7 +137,7 @@ def _look_for_room(folder: Path, size: int, *, there: bool) -> None:
         )
 
 
-def _costs(urls: dict[int, str], rounds: int, seconds: int) -> dict[str, Any]:
+def _costs(urls: dict[int, str], rounds: int, seconds: int, works: Sequence[Work], *, settle: bool) -> dict[str, Any]:
     chance = random.Random()  # noqa: S311  # Other memories than in the last run.
     stretches: dict[int, dict[str, list[dict[str, float]]]] = {size: {} for size in urls}
     started_mb, held_mb = {}, {}
@@ -141,7 +148,9 @@ def _costs(urls: dict[int, str], rounds: int, seconds: int) -> dict[str, Any]:
         for number in range(rounds):
             # Nobody is always first.
             for size in urls if number % 2 == 0 else reversed(urls):
-                for name, found in _round(servers[size], urls[size], size, number, chance, seconds):
+                for name, found in _round(
+                    servers[size], urls[size], size, number, chance, seconds, works, settle=settle
+                ):
                     stretches[size].setdefault(name, []).append(found)
                 _tell(f"Round {number + 1} of {rounds}, {size:,} memories.")
         for size, server in servers.items():
@@ -154,19 +163,28 @@ def _costs(urls: dict[int, str], rounds: int, seconds: int) -> dict[str, Any]:
         }
         for size, url in urls.items()
     }
-    return {"sizes": found_by_size, "growth": _growth(stretches)}
+    return {"sizes": found_by_size, "growth": growth_of(found_by_size)}
 
 
 def _round(
-    server: RunningServer, url: str, size: int, number: int, chance: random.Random, seconds: int
+    server: RunningServer,
+    url: str,
+    size: int,
+    number: int,
+    chance: random.Random,
+    seconds: int,
+    works: Sequence[Work],
+    *,
+    settle: bool,
 ) -> Iterator[tuple[str, dict[str, float]]]:
     """Each kind of work once, updates beside the bare database's, which go first in every other round."""
-    for work in WORK:
+    for work in works:
         if not work.writes:
             yield work.name, asked(server.url, work, size, chance, seconds)
             continue
         for bare in (False, True) if number % 2 == 0 else (True, False):
-            settled(url)
+            if settle:
+                settled(url)
             if bare:
                 with _on(SERVER_CORE):
                     found = updated_bare(url, work.connections, size, chance, seconds)
@@ -228,22 +246,33 @@ def _median(found: list[dict[str, float]]) -> dict[str, Any]:
     return {**median, "per_s_of_rounds": [each["per_s"] for each in found]}
 
 
-def _growth(stretches: dict[int, dict[str, list[dict[str, float]]]]) -> dict[str, dict[str, float]]:
-    """How many times as much an update costs as with the fewest memories: through the server, bare, and the one as
-    a share of the other."""
-    least = min(stretches)
+def growth_of(sizes: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """How many times as much an update costs as with the fewest memories: through the server, bare, the one as a share
+    of the other, that share in every round, and the milliseconds that the server adds.
 
-    def cost(size: int, name: str) -> float:
-        return 1 / statistics.median(each["per_s"] for each in stretches[size][name])
+    Medians hide how far rounds lie apart, and a share is small too where only the bare database did badly.
+    """
+    least = sizes[min(sizes, key=int)]
 
-    grown: dict[str, dict[str, float]] = {}
-    for size in stretches:
-        grown[str(size)] = {}
+    def grown(name: str, found: dict[str, Any]) -> list[float]:
+        rounds = zip(least[name]["per_s_of_rounds"], found[name]["per_s_of_rounds"], strict=True)
+        return [before / after for before, after in rounds]
+
+    growth: dict[str, dict[str, Any]] = {}
+    for size, found in sizes.items():
+        growth[size] = {}
         for name in (work.name for work in WORK if work.writes):
-            served, bare = (cost(size, each) / cost(least, each) for each in (name, f"bare_{name}"))
-            grown[str(size)] |= {name: round(served, 2), f"bare_{name}": round(bare, 2)}
-            grown[str(size)][f"{name}_to_bare"] = round(served / bare, 2)
-    return grown
+            bare_name = f"bare_{name}"
+            served, bare = (least[each]["per_s"] / found[each]["per_s"] for each in (name, bare_name))
+            shares = zip(grown(name, found), grown(bare_name, found), strict=True)
+            growth[size] |= {
+                name: round(served, 2),
+                bare_name: round(bare, 2),
+                f"{name}_to_bare": round(served / bare, 2),
+                f"{name}_to_bare_of_rounds": [round(one / other, 2) for one, other in shares],
+                f"{name}_added_ms": round(1e3 / found[name]["per_s"] - 1e3 / found[bare_name]["per_s"], 3),
+            }
+    return growth
 
 
 def _subscribers(url: str, size: int) -> dict[str, Any]:
