@@ -20,6 +20,7 @@ from typing import Any
 
 import httpx
 import orjson
+import psutil
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
@@ -53,8 +54,8 @@ def main() -> None:
     results: dict[str, Any] = {"machine": platform.platform(), "python": platform.python_version(), "seconds": SECONDS}
     results["databases"] = {
         name: {
-            "own_session": asyncio.run(_measured(url, subscribers=1_000, writes_per_s=200, everything=False)),
-            "everything": asyncio.run(_measured(url, subscribers=100, writes_per_s=50, everything=True)),
+            "own_session": asyncio.run(measured(url, subscribers=1_000, writes_per_s=200, everything=False)),
+            "everything": asyncio.run(measured(url, subscribers=100, writes_per_s=50, everything=True)),
         }
         for name, url in _databases()
     }
@@ -63,9 +64,10 @@ def main() -> None:
     print(json.dumps(results, indent=2))  # noqa: T201  # This is what the command has to say.
 
 
-async def _measured(url: str, *, subscribers: int, writes_per_s: int, everything: bool) -> dict[str, Any]:
+async def measured(url: str, *, subscribers: int, writes_per_s: int, everything: bool, run: str = "") -> dict[str, Any]:
+    """What they heard, and what memory the server held then; sessions of another ``run`` are not touched."""
     heard = Heard()
-    sessions = [f"{'all' if everything else 'own'}-{number}" for number in range(subscribers)]
+    sessions = [f"{run}{'all' if everything else 'own'}-{number}" for number in range(subscribers)]
     with running_server(url) as server:
         address = server.graphql.replace("http", "ws", 1)
         sockets: list[ClientConnection] = []
@@ -84,6 +86,7 @@ async def _measured(url: str, *, subscribers: int, writes_per_s: int, everything
                 while sum(heard.deliveries.values()) < expected:  # noqa: ASYNC110
                     await asyncio.sleep(0.1)
         await asyncio.sleep(0.5)  # For what might arrive twice.
+        held_mb = round(psutil.Process(server.process.pid).memory_info().rss / 1e6)
         for task in listening:
             task.cancel()
         await asyncio.gather(*listening, return_exceptions=True)
@@ -99,6 +102,7 @@ async def _measured(url: str, *, subscribers: int, writes_per_s: int, everything
         "median_delay_ms": round(statistics.median(delays), 1),
         "p95_delay_ms": round(delays[int(len(delays) * 0.95)], 1),
         "longest_delay_ms": round(delays[-1], 1),
+        "server_mb": held_mb,
     }
 
 

@@ -189,6 +189,47 @@ async def test_a_search_looks_at_no_more_than_it_may(database_url: str) -> None:
         )
 
 
+async def test_the_matches_of_a_word_that_most_memories_have_are_not_all_fetched(database_url: str) -> None:
+    async with opened(database_url) as bench:
+        await made(bench.memories, *[fact(f"tea {number}") for number in range(500)])
+        with raw(database_url) as connection:
+            if not is_sqlite(database_url):
+                connection.execute("VACUUM ANALYZE")
+        bench.watched.sent.clear()
+        assert len(await found(bench.memories, "tea 4", most=20, size=100)) == 20
+        asked = [sent for sent in bench.watched.sent if "match" in (sent.parameters or ())]
+        if is_sqlite(database_url):
+            [looked_at, *_] = [sent for sent in asked if "looked_at" in sent.text]
+            with raw(database_url) as connection:
+                plan = connection.execute(f"EXPLAIN QUERY PLAN {looked_at.text}", looked_at.parameters).fetchall()
+            # Nothing is sorted, and every table is entered from the matches: so it ends with the last one wanted.
+            steps = [step for *_, step in plan]
+            assert not [step for step in steps if "TEMP B-TREE" in step]
+            assert [step.split()[1] for step in steps if " INDEX " in step] == ["search_index", "search", "memory"]
+        else:
+            # PostgreSQL expects so many of the one word that it need not count them; of the other it must.
+            counted = [sent.parameters["match"] for sent in asked if "count(*)" in sent.text]
+            assert not [match for match in counted if "xtea" in match and "&" not in match]
+            assert [match for match in counted if match.endswith("x4'")]
+
+
+async def test_words_of_which_postgresql_knows_nothing_are_counted(
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As in a table so large that what it assumes of any word is more than is counted.
+    monkeypatch.setattr(searcher, "LOOKED_AT", 1)
+    monkeypatch.setattr(searcher, "EXPECTED", 0.01)
+    async with opened(postgresql_url) as bench:
+        with raw(postgresql_url) as connection:
+            connection.execute("ALTER TABLE search SET (autovacuum_enabled = off)")
+        await made(bench.memories, *[fact(f"tea {number}") for number in range(300)])
+        assert await found(bench.memories, "tea 7", most=20, size=1) == ["tea 7"]
+        asked = [sent for sent in bench.watched.sent if "match" in (sent.parameters or ())]
+        assert [sent for sent in asked if sent.text.startswith("EXPLAIN")]
+        counted = [sent.parameters["match"] for sent in asked if sent.text.startswith("SELECT count(*)")]
+        assert [match for match in counted if match.endswith("x7'")]
+
+
 async def test_a_large_tenant_is_not_counted_every_time(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(searcher, "LARGE", 2)
     monkeypatch.setattr(searcher, "_COUNTS_KEPT", 1)

@@ -207,7 +207,8 @@ def sqlite_faults(steps: list[str], statement: Statement) -> str:
     for step in steps:
         walk = re.fullmatch(r"SEARCH \w+ USING (COVERING )?INDEX \w+ \(tenant_id=\?( AND \w+>\?)?\)", step)
         # A full-text index is entered with what is matched; its subquery's rows are as many as it is told.
-        entered = r"SCAN (\w+_list VIRTUAL TABLE|search_index VIRTUAL TABLE INDEX \d+:M1|\(?(sub|anon).*|of_\w+|found)"
+        named = r"of_\w+|found|looked_at"
+        entered = rf"SCAN (\w+_list VIRTUAL TABLE|search_index VIRTUAL TABLE INDEX \d+:M1|\(?(sub|anon).*|{named})"
         scan = step.startswith("SCAN") and not re.match(entered, step)
         # What is looked up first is little: ids, one session's entries, and two short walks that are merged.
         little = any(word in statement.text for word in ("ids_list", "+ 0", "UNION ALL", "MATCH"))
@@ -234,7 +235,8 @@ async def test_a_search_touches_few_rows(crowded: tuple[Bench, str]) -> None:
         assert (await bench.memories.search_memories(ANN, query, request)).hits
         bench.watched.sent.clear()
         await bench.memories.search_memories(ANN, query, request)
-        found = [check_plan(url, statement, most, reading=True) for statement in bench.watched.sent]
+        asked = [statement for statement in bench.watched.sent if not statement.text.startswith("EXPLAIN")]
+        found = [check_plan(url, statement, most, reading=True) for statement in asked]
         assert not any(found), found
 
 

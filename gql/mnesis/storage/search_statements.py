@@ -1,5 +1,6 @@
 """The statements that keep the search index and that ask it."""
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -68,6 +69,8 @@ class SearchReadStatements:
             select(func.count(), func.coalesce(func.sum(SEARCH.c.length), 0)).select_from(SEARCH)
         )
         self.having = compile_visible(select(func.count()).select_from(self._having().subquery()), engine.dialect)
+        self.expected = None if self._on_sqlite else self._expected()
+        """How many match, as PostgreSQL expects from what it knows of the words: one JSON text, and no row is read."""
         self.candidates = lru_cache(SHAPES_KEPT)(self._candidates)
         self.newest_candidates = lru_cache(SHAPES_KEPT)(self._newest_candidates)
         self.neighbours = self._compiled_neighbours()
@@ -92,23 +95,36 @@ class SearchReadStatements:
         found: Select[Any] = select(literal_column("1").label("one")).select_from(SEARCH).where(_matches_query())
         return visible(found).limit(most)
 
+    def _expected(self) -> VisibleStatement:
+        one: Select[Any] = select(literal_column("1")).select_from(SEARCH).where(_matches_query())
+        statement = self._compiled(one)
+        return replace(statement, text=f"EXPLAIN (FORMAT JSON) {statement.text}")
+
     def _candidates(self, shape: Shape) -> VisibleStatement:
-        """Memories that match and pass the filter, at most ``:size``, the newest first where the index can tell."""
-        found: Select[Any] = _with_memory().where(_LIVE, self._passing(shape))
+        """Memories that match and pass the filter, at most ``:size``, the newest where the index can tell."""
         if self._on_sqlite:
-            looked_at: Select[Any] = (
-                select(literal_column("rowid"))
-                .select_from(_INDEX)
-                .where(_MATCHES)
-                .order_by(literal_column("rowid").desc())
-                .limit(bindparam("most", type_=BigInteger))
-            )
-            found = found.where(SEARCH.c.number.in_(looked_at))
-        else:
-            found = found.where(_matches_query())
+            return self._first_candidates(shape)
+        found: Select[Any] = _with_memory().where(_LIVE, self._passing(shape), _matches_query())
         # No index has the numbers in this form, or PostgreSQL would walk all of the tenant's in their order.
         newest = (SEARCH.c.number + literal_column("0")).desc()
         return self._compiled(found.order_by(newest).limit(bindparam("size", type_=BigInteger)))
+
+    def _first_candidates(self, shape: Shape) -> VisibleStatement:
+        """For SQLite: looks at the ``:most`` newest that match one after the other, until ``:size`` pass."""
+        looked_at = (
+            select(literal_column("rowid").label("number"))
+            .select_from(_INDEX)
+            .where(_MATCHES)
+            .order_by(literal_column("rowid").desc())
+            .limit(bindparam("most", type_=BigInteger))
+            .subquery("looked_at")
+        )
+        joined = looked_at.join(SEARCH, SEARCH.c.number == looked_at.c.number).join(MEMORY, _SAME)
+        found = select(*_LOOKED_AT).select_from(joined).where(_LIVE, self._passing(shape))
+        statement = self._compiled(found.limit(bindparam("size", type_=BigInteger)))
+        # SQLite takes the tables of a cross join in the order in which they stand, and so it can stop early. SQLAlchemy
+        # has no word for that.
+        return replace(statement, text=statement.text.replace(" JOIN ", " CROSS JOIN "))
 
     def _newest_candidates(self, shape: Shape) -> VisibleStatement:
         """For PostgreSQL and words that many memories have: those among the ``:most`` newest that match."""
@@ -181,13 +197,16 @@ def _matches_query() -> ColumnElement[bool]:
     return SEARCH.c.words.op("@@", is_comparison=True)(text("CAST(:match AS tsquery)"))
 
 
+_SAME = (MEMORY.c.tenant_id == SEARCH.c.tenant_id) & (MEMORY.c.id == SEARCH.c.memory_id)
+_LOOKED_AT = (
+    MEMORY.c.id,
+    MEMORY.c.session_id,
+    MEMORY.c.created_at,
+    MEMORY.c.arrival,
+    SEARCH.c.counts,
+    SEARCH.c.length,
+)
+
+
 def _with_memory() -> Select[Any]:
-    same = (MEMORY.c.tenant_id == SEARCH.c.tenant_id) & (MEMORY.c.id == SEARCH.c.memory_id)
-    return select(
-        MEMORY.c.id,
-        MEMORY.c.session_id,
-        MEMORY.c.created_at,
-        MEMORY.c.arrival,
-        SEARCH.c.counts,
-        SEARCH.c.length,
-    ).select_from(SEARCH.join(MEMORY, same))
+    return select(*_LOOKED_AT).select_from(SEARCH.join(MEMORY, _SAME))

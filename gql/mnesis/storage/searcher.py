@@ -10,9 +10,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import orjson
+
 from mnesis.domain.caller import Caller
 from mnesis.domain.memory import Memory
 from mnesis.domain.searching import FUSED, Candidate, SearchMode, Statistics, fused, passages, ranked
+from mnesis.domain.words import WORD_CHARACTERS
 from mnesis.storage.compiling import compiled_for
 from mnesis.storage.engines import Engine
 from mnesis.storage.filtering import findable, sought
@@ -30,10 +33,14 @@ LOOKED_AT = 10
 """How many matches are looked at for each candidate wanted: those of a very common word beyond are not counted."""
 EXPLORED = 100
 """The entries of how many of the best candidates have their neighbours looked at."""
+EXPECTED = 2
+"""How many times as many as are counted PostgreSQL must expect to match, so that nobody counts them."""
 LARGE = 10_000
 """A tenant with more memories is counted once a minute only."""
 COUNT_KEPT_S = 60.0
 _COUNTS_KEPT = 1_000
+_NO_STEM = "x" * (WORD_CHARACTERS + 1)
+"""Longer than any word."""
 _EVERY_ONE = ("and",)
 """The shape of a filter without conditions."""
 
@@ -90,6 +97,7 @@ class _Search:
         self._common = caller_parameters(caller)
         self._caller = caller
         self._given_ask = ask
+        self._memories = 0
         self._wanted = sought(query, self._engine)
         self._marks: list[str] = []
         if query.session_id is not None:
@@ -146,6 +154,7 @@ class _Search:
 
     def _counted(self) -> Statistics:
         memories, length = self._searcher.totals(self._given_ask, self._caller)
+        self._memories = memories
         having = {
             stem: count for stem in self._request.stems if memories and (count := self._having([self._word(stem)]))
         }
@@ -209,8 +218,26 @@ class _Search:
         return {memory.id: memory for memory in map(memory_from, rows)}
 
     def _having(self, words: list[str]) -> int:
-        values = {"match": self._statements.matching(words, []), "most": self._request.candidates * LOOKED_AT}
-        return int(self._ask(self._statements.having, values)[0][0])
+        """How many memories have all the words, counted as far as matters."""
+        most = self._request.candidates * LOOKED_AT
+        match = self._statements.matching(words, [])
+        # GIN brings all that match before the first can be counted, which takes ever longer the more there are.
+        if self._memories > most * EXPECTED and self._expects(match, most * EXPECTED):
+            return most
+        return int(self._ask(self._statements.having, {"match": match, "most": most})[0][0])
+
+    def _expects(self, match: str, more_than: int) -> bool:
+        """Whether the database knows, without looking, of more memories that match. Not knowing, it says no."""
+        if self._statements.expected is None:
+            return False
+        expected = self._expected(match)
+        # Of words that are not among those it knows to be common, it expects as many as of one that nobody wrote.
+        return expected > more_than and expected > self._expected(self._statements.matching([self._word(_NO_STEM)], []))
+
+    def _expected(self, match: str) -> int:
+        assert self._statements.expected is not None
+        [[plan]] = self._ask(self._statements.expected, {"match": match})
+        return int(orjson.loads(plan)[0]["Plan"]["Plan Rows"])
 
     def _read(self, rows: Rows) -> list[Candidate]:
         stems = self._request.stems
