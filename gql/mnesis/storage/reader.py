@@ -22,6 +22,7 @@ from mnesis.storage.embedding_statements import EmbeddingReadStatements
 from mnesis.storage.engines import Connection, Engine
 from mnesis.storage.filtering import findable, sought
 from mnesis.storage.instants import to_microseconds
+from mnesis.storage.point_reads import PointReads, Visibility
 from mnesis.storage.removal_statements import RemovalStatements
 from mnesis.storage.removing import removal_counts
 from mnesis.storage.rows import memory_from, record_from
@@ -73,6 +74,7 @@ class Reader:
         self._connections: set[Connection] = set()
         self._lock = threading.Lock()
         self._threads = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="mnesis-reader")
+        self._points = PointReads(self._memories, self._threads, meter)
 
     async def check(self) -> None:
         """Raises `StoreFault` when the database does not answer."""
@@ -93,8 +95,13 @@ class Reader:
             self._engine.interrupt(connection)
 
     async def memories(self, caller: Caller, ids: Collection[str]) -> Mapping[str, Memory]:
-        rows = await self._rows(caller, self._statements.memories, {"ids": self._engine.texts(ids)}, kind="memories")
-        return {memory.id: memory for memory in map(memory_from, rows)}
+        return await self._points.memories(caller_parameters(caller), ids)
+
+    def _memories(self, visibility: Visibility, ids: Collection[str]) -> Mapping[str, Memory]:
+        values = {**visibility, "ids": self._engine.texts(ids)}
+        return self._answered(
+            lambda ask: {memory.id: memory for memory in map(memory_from, ask(self._statements.memories, values))}
+        )
 
     async def past_memory(
         self, caller: Caller, memory_id: str, *, version: int | None = None, at: datetime | None = None
