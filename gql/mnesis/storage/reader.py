@@ -25,9 +25,10 @@ from mnesis.storage.instants import to_microseconds
 from mnesis.storage.point_reads import PointReads, Visibility
 from mnesis.storage.removal_statements import RemovalStatements
 from mnesis.storage.removing import removal_counts
-from mnesis.storage.rows import memory_from, record_from
+from mnesis.storage.rows import record_from
 from mnesis.storage.searcher import Searcher
 from mnesis.storage.statements import ReadStatements
+from mnesis.storage.stored_memory import memory_from
 from mnesis.storage.visibility import VisibleStatement, caller_parameters
 from mnesis.usecases.metering import UNMETERED, Meter
 from mnesis.usecases.ports import (
