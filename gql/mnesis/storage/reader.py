@@ -22,6 +22,7 @@ from mnesis.storage.embedding_statements import EmbeddingReadStatements
 from mnesis.storage.engines import Connection, Engine
 from mnesis.storage.filtering import findable, sought
 from mnesis.storage.instants import to_microseconds
+from mnesis.storage.places import Places
 from mnesis.storage.point_reads import PointReads, Visibility
 from mnesis.storage.removal_statements import RemovalStatements
 from mnesis.storage.removing import removal_counts
@@ -392,7 +393,7 @@ def _page(fetched: list[T], cursor: Callable[[T], Cursor], page: PageRequest) ->
         kept.reverse()
     return Page(
         rows=tuple(kept),
-        cursors=tuple(map(cursor, kept)),
+        cursors=Places(kept, cursor),
         has_previous=more if page.backward else page.after is not None,
         has_next=page.before is not None if page.backward else more,
     )
