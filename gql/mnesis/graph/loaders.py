@@ -5,13 +5,12 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from functools import cached_property, partial
 from typing import TypeAlias, TypeVar
 
-from strawberry.dataloader import DataLoader
-
 from mnesis.domain.caller import Caller
 from mnesis.domain.containers import Container
 from mnesis.domain.history import HistoryRecord
 from mnesis.domain.ids import RecordId
 from mnesis.domain.memory import Memory
+from mnesis.graph.gathering import Gathered
 from mnesis.usecases.memories import Memories
 from mnesis.usecases.ports import Page, PageRequest
 
@@ -29,42 +28,42 @@ class Loaders:
         self._caller = caller
 
     @cached_property
-    def memories(self) -> DataLoader[str, Memory | None]:
-        return DataLoader(_each_or_none(partial(self._memories.memories, self._caller)))
+    def memories(self) -> Gathered[str, Memory | None]:
+        return Gathered(_each_or_none(partial(self._memories.memories, self._caller)))
 
     @cached_property
-    def containers(self) -> DataLoader[str, Container | None]:
-        return DataLoader(_each_or_none(partial(self._memories.containers, self._caller)))
+    def containers(self) -> Gathered[str, Container | None]:
+        return Gathered(_each_or_none(partial(self._memories.containers, self._caller)))
 
     @cached_property
-    def container_counts(self) -> DataLoader[str, int]:
-        return DataLoader(_each(partial(self._memories.count_memories_of, self._caller)))
+    def container_counts(self) -> Gathered[str, int]:
+        return Gathered(_each(partial(self._memories.count_memories_of, self._caller)))
 
     @cached_property
-    def records(self) -> DataLoader[RecordId, HistoryRecord | None]:
-        return DataLoader(_each_or_none(partial(self._memories.records, self._caller)))
+    def records(self) -> Gathered[RecordId, HistoryRecord | None]:
+        return Gathered(_each_or_none(partial(self._memories.records, self._caller)))
 
     @cached_property
-    def entry_counts(self) -> DataLoader[str, int]:
-        return DataLoader(_each(partial(self._memories.count_entries, self._caller)))
+    def entry_counts(self) -> Gathered[str, int]:
+        return Gathered(_each(partial(self._memories.count_entries, self._caller)))
 
     @cached_property
-    def history_counts(self) -> DataLoader[str, int]:
-        return DataLoader(_each(partial(self._memories.count_histories, self._caller)))
+    def history_counts(self) -> Gathered[str, int]:
+        return Gathered(_each(partial(self._memories.count_histories, self._caller)))
 
     @cached_property
-    def entries(self) -> DataLoader[PageKey, Page[Memory]]:
-        return DataLoader(partial(_pages, ask=partial(self._memories.entries, self._caller)))
+    def entries(self) -> Gathered[PageKey, Page[Memory]]:
+        return Gathered(partial(_pages, ask=partial(self._memories.entries, self._caller)))
 
     @cached_property
-    def histories(self) -> DataLoader[PageKey, Page[HistoryRecord]]:
-        return DataLoader(partial(_pages, ask=partial(self._memories.histories, self._caller)))
+    def histories(self) -> Gathered[PageKey, Page[HistoryRecord]]:
+        return Gathered(partial(_pages, ask=partial(self._memories.histories, self._caller)))
 
     def forget(self) -> None:
         """To be called after a write: the next mutation of the document, and its payload, see what it did."""
         for made in vars(self).values():
-            if isinstance(made, DataLoader):
-                made.clear_all()
+            if isinstance(made, Gathered):
+                made.forget()
 
 
 def _each(ask: Callable[[Collection[K]], Awaitable[Mapping[K, T]]]) -> Callable[[list[K]], Awaitable[list[T]]]:
