@@ -107,10 +107,11 @@ class PointReads:
             return
         began_s = perf_counter()
         found: Found = {}
-        fault: StoreFault | None = None
+        fault: Exception | None = None
         try:
             found = self._read(visibility, {each for asked in begun for each in asked.ids})
-        except StoreFault as failed:
+        except Exception as failed:
+            # Whatever it is: a queue that nobody reads would keep everybody waiting who comes after.
             fault = failed
         self._measure(begun, began_s, failed=fault is not None)
         by_loop: dict[asyncio.AbstractEventLoop, list[Asked]] = {}
@@ -133,7 +134,7 @@ class PointReads:
             log.exception("A reading could not be measured.")
 
 
-def _tell(askers: Sequence[Asked], found: Found, fault: StoreFault | None) -> None:
+def _tell(askers: Sequence[Asked], found: Found, fault: Exception | None) -> None:
     for asked in askers:
         if asked.answer.done():
             continue
