@@ -19,13 +19,13 @@ class Doubles:
         self.may_answer.set()
         self.loader = Gathered(self.look_up)
 
-    async def look_up(self, keys: list[int]) -> list[int]:
+    async def look_up(self, keys: list[int]) -> dict[int, int]:
         self.asked.append(keys)
         self.begun.set()
         await self.may_answer.wait()
         if 13 in keys:
             raise ValueError(str(keys))
-        return [2 * key for key in keys]
+        return {key: 2 * key for key in keys if key > 0}
 
 
 async def test_each_key_is_looked_up_once_and_together_with_the_others() -> None:
@@ -34,9 +34,10 @@ async def test_each_key_is_looked_up_once_and_together_with_the_others() -> None
     assert await doubles.loader.load(2) == 4
     assert doubles.asked == [[1, 2, 3]]
     assert await doubles.loader.load(4) == 8
+    assert await doubles.loader.load(-1) is None
     doubles.loader.forget()
     assert await doubles.loader.load(2) == 4
-    assert doubles.asked[1:] == [[4], [2]]
+    assert doubles.asked[1:] == [[4], [-1], [2]]
 
 
 async def test_what_is_asked_while_another_look_up_runs_is_looked_up_after_it_was_asked() -> None:

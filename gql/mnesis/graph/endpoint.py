@@ -165,15 +165,19 @@ class _Answer:
 
     __slots__ = ("_body", "_headers", "_status")
 
-    def __init__(self, body: bytes, status: int, headers: dict[str, str]) -> None:
+    def __init__(self, body: bytes, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         self._body = body
         self._status = status
-        self._headers = [(b"content-length", b"%d" % len(body))]
-        self._headers += [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+        # What a memory holds is for its caller alone.
+        self._headers = [(b"content-length", b"%d" % len(body)), (b"cache-control", b"no-store"), *headers]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": self._status, "headers": self._headers})
         await send({"type": "http.response.body", "body": self._body})
+
+
+def _raw(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
 
 
 async def _once(answer: dict[str, Any]) -> AsyncGenerator[bytes, None]:
@@ -186,8 +190,6 @@ def _refused(status: int, message: str, media_type: str, headers: dict[str, str]
 
 
 def _response(status: int, content: object, media_type: str, headers: dict[str, str] | None = None) -> ASGIApp:
-    # What a memory holds is for its caller alone.
-    kept = {"Cache-Control": "no-store", **(headers or {})}
     # A refusal of the request as such is no event.
     shown = JSON if media_type == EVENTS else media_type
-    return _Answer(encoded(content), status, {**kept, "Content-Type": f"{shown}; charset=utf-8"})
+    return _Answer(encoded(content), status, _raw({"Content-Type": f"{shown}; charset=utf-8", **(headers or {})}))

@@ -1,7 +1,7 @@
 """Gathers what the fields of one request look up, as Strawberry's `DataLoader` does, which costs several times more."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Generic, TypeVar
 
 K = TypeVar("K")
@@ -11,12 +11,12 @@ T = TypeVar("T")
 class Gathered(Generic[K, T]):
     """Looks things up together that are asked for in the same turns of the event loop, and each of them once.
 
-    ``look_up`` is given the keys and has an answer for each, in their order. When it fails, everybody is told.
+    ``look_up`` is given the keys; where it has no answer for one, that is None. When it fails, everybody is told.
     """
 
     __slots__ = ("_known", "_look_up", "_under_way", "_waiting")
 
-    def __init__(self, look_up: Callable[[list[K]], Awaitable[Sequence[T]]]) -> None:
+    def __init__(self, look_up: Callable[[list[K]], Awaitable[Mapping[K, T]]]) -> None:
         self._look_up = look_up
         self._known: dict[K, asyncio.Future[T]] = {}
         self._waiting: list[tuple[K, asyncio.Future[T]]] = []
@@ -57,6 +57,7 @@ class Gathered(Generic[K, T]):
                 if not answer.done():
                     answer.set_exception(fault)
             return
-        for (_, answer), value in zip(wanted, found, strict=True):
+        for key, answer in wanted:
             if not answer.done():
-                answer.set_result(value)
+                # Where keys may lead nowhere, T admits None.
+                answer.set_result(found.get(key))  # type: ignore[arg-type]

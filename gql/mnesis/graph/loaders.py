@@ -15,7 +15,6 @@ from mnesis.usecases.memories import Memories
 from mnesis.usecases.ports import Page, PageRequest
 
 T = TypeVar("T")
-K = TypeVar("K")
 PageKey: TypeAlias = tuple[PageRequest, str]
 """Which page, and of what: the id of a session or of a memory."""
 
@@ -29,27 +28,27 @@ class Loaders:
 
     @cached_property
     def memories(self) -> Gathered[str, Memory | None]:
-        return Gathered(_each_or_none(partial(self._memories.memories, self._caller)))
+        return Gathered(partial(self._memories.memories, self._caller))
 
     @cached_property
     def containers(self) -> Gathered[str, Container | None]:
-        return Gathered(_each_or_none(partial(self._memories.containers, self._caller)))
+        return Gathered(partial(self._memories.containers, self._caller))
 
     @cached_property
     def container_counts(self) -> Gathered[str, int]:
-        return Gathered(_each(partial(self._memories.count_memories_of, self._caller)))
+        return Gathered(partial(self._memories.count_memories_of, self._caller))
 
     @cached_property
     def records(self) -> Gathered[RecordId, HistoryRecord | None]:
-        return Gathered(_each_or_none(partial(self._memories.records, self._caller)))
+        return Gathered(partial(self._memories.records, self._caller))
 
     @cached_property
     def entry_counts(self) -> Gathered[str, int]:
-        return Gathered(_each(partial(self._memories.count_entries, self._caller)))
+        return Gathered(partial(self._memories.count_entries, self._caller))
 
     @cached_property
     def history_counts(self) -> Gathered[str, int]:
-        return Gathered(_each(partial(self._memories.count_histories, self._caller)))
+        return Gathered(partial(self._memories.count_histories, self._caller))
 
     @cached_property
     def entries(self) -> Gathered[PageKey, Page[Memory]]:
@@ -66,30 +65,12 @@ class Loaders:
                 made.forget()
 
 
-def _each(ask: Callable[[Collection[K]], Awaitable[Mapping[K, T]]]) -> Callable[[list[K]], Awaitable[list[T]]]:
-    async def load(keys: list[K]) -> list[T]:
-        found = await ask(keys)
-        return [found[key] for key in keys]
-
-    return load
-
-
-def _each_or_none(
-    ask: Callable[[Collection[K]], Awaitable[Mapping[K, T]]],
-) -> Callable[[list[K]], Awaitable[list[T | None]]]:
-    async def load(keys: list[K]) -> list[T | None]:
-        found = await ask(keys)
-        return [found.get(key) for key in keys]
-
-    return load
-
-
 async def _pages(
     keys: list[PageKey],
     ask: Callable[[Collection[str], PageRequest], Awaitable[Mapping[str, Page[T]]]],
-) -> list[Page[T]]:
+) -> Mapping[PageKey, Page[T]]:
     wanted: dict[PageRequest, list[str]] = {}
     for page, of in keys:
         wanted.setdefault(page, []).append(of)
     found = dict(zip(wanted, await asyncio.gather(*(ask(ids, page) for page, ids in wanted.items())), strict=True))
-    return [found[page][of] for page, of in keys]
+    return {(page, of): found[page][of] for page, of in keys}
