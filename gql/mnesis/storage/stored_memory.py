@@ -22,7 +22,7 @@ _NAMESPACE = _PLACES["namespace"]
 
 
 class StoredMemory(Memory):
-    """The memory that a row of `MEMORY_COLUMNS` holds, equal to any other `Memory` with the same values."""
+    """The memory that a row of `MEMORY_COLUMNS` holds, equal to any other `Memory` with the same values, and shown like it."""
 
     __slots__ = ("_row",)
 
@@ -46,6 +46,9 @@ class StoredMemory(Memory):
         return all(getattr(self, name) == getattr(other, name) for name in _SET)
 
     __hash__ = Memory.__hash__
+
+    def __repr__(self) -> str:
+        return Memory.__repr__(self).replace(type(self).__qualname__, Memory.__qualname__, 1)
 
     def as_written(self, name: str) -> FieldValue | JsonText:
         row = self._row
