@@ -104,6 +104,7 @@ def create_app(
             *observed.routes,
             *public_routes(schema=sdl(), check=service.check, playground=settings.playground),
         ],
+        straight=("/graphql", service),
         authenticator=callers,
         local_only=not settings.is_authenticated,
         cors_origins=settings.cors_origins,

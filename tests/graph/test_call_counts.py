@@ -30,6 +30,8 @@ ALLOWED = 1.05
 ROUNDS = 9
 LIST = "{ memories(first: 100) { nodes { __typename id type version createdAt updatedAt updatedBy namespace } } }"
 
+BY_ID = "query($id: ID!) { memory(type: LONG_TERM, id: $id) { id version updatedAt ... on LongTermMemory { tags } } }"
+
 # What graphql-core would be asked for besides is not what a client pays for.
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("executed_once")]
 
@@ -90,6 +92,9 @@ async def test_no_operation_costs_more_than_is_recorded(counted: tuple[Client, C
         given = {"longTerm": {"memory": f"Text {number}"}}
         assert (await client.only(UPDATE, type="LONG_TERM", id=memory_id, input=given))["status"] == "UPDATED"
 
+    async def by_id(number: int) -> None:
+        assert (await client.only(BY_ID, id=memory_id))["id"] == memory_id
+
     async def batch(number: int) -> None:
         contents = [{"id": f"e{each}", "content": f"Round {number}, entry {each}."} for each in range(100)]
         given = {"sessionId": "talk", "createSession": True, "contents": contents}
@@ -99,7 +104,13 @@ async def test_no_operation_costs_more_than_is_recorded(counted: tuple[Client, C
         assert len((await client.only(LIST))["nodes"]) == 100
 
     found = {}
-    for name, operation in (("update", update), ("batch of 100 entries", batch), ("page of 100", page)):
+    operations = (
+        ("update", update),
+        ("memory by id", by_id),
+        ("batch of 100 entries", batch),
+        ("page of 100", page),
+    )
+    for name, operation in operations:
         found[name] = await cost(operation, calls, watched)
     if os.environ.get("REWRITE_CALLS"):
         RECORDED.write_text(json.dumps(found, indent=2) + "\n")

@@ -1,12 +1,13 @@
 """GraphQL over HTTP: methods, media types, bodies of every kind, and never a 500."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 from starlette.types import Message
 
+from mnesis.domain.json_values import JsonText
 from mnesis.graph.body import encoded
 from mnesis.graph.endpoint import GraphQLEndpoint
 from mnesis.graph.options import EndpointOptions
@@ -249,6 +250,24 @@ def test_documents_are_remembered_within_bounds() -> None:
     with pytest.raises(NotPrepared):
         documents.prepare(" " * 200_000, None)
     assert documents._characters <= 200
+
+
+async def test_json_that_is_handed_on_stands_in_every_answer_as_it_was_written() -> None:
+    written = JsonText('{"b":1.50,"a":[1e3],"b":2}')
+    assert encoded({"data": written}) == b'{"data":{"b":1.50,"a":[1e3],"b":2}}'
+    assert json.loads(encoded({"data": written, "said": "\ud800"})) == {"data": {"b": 2, "a": [1000]}, "said": "\ud800"}
+    with pytest.raises(TypeError):
+        encoded({"data": object()})
+
+
+async def test_a_body_may_come_in_parts(speak: Client) -> None:
+    async def parts() -> AsyncIterator[bytes]:
+        for part in (b'{"query": "{ vie', b"", b'wer { tenant } }"}'):
+            yield part
+
+    response = await speak.http.post("/graphql", content=parts(), headers={"content-type": "application/json"})
+    assert response.json() == {"data": {"viewer": {"tenant": "acme"}}}
+    assert response.headers["content-length"] == str(len(response.content))
 
 
 async def test_a_client_that_leaves_before_it_has_asked_is_not_answered(speak: Client) -> None:

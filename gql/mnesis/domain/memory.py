@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from mnesis.domain.fields import Field, FieldValue, Values
-from mnesis.domain.json_values import JsonObject
+from mnesis.domain.json_values import JsonObject, JsonText
 from mnesis.domain.long_term import LONG_TERM_FIELDS
 from mnesis.domain.memory_types import MemoryType
 from mnesis.domain.session import SESSION_FIELDS
@@ -47,3 +47,7 @@ class Memory:
     change: int = 0
     deleted: bool = False
     values: Values
+
+    def as_written(self, name: str) -> FieldValue | JsonText:
+        """The value of a field, or the namespace, to be handed on: JSON may be as it is stored, unread."""
+        return self.namespace if name == "namespace" else self.values[name]

@@ -8,6 +8,8 @@ from typing import Any
 import orjson
 from starlette.datastructures import QueryParams
 
+from mnesis.domain.json_values import JsonText
+
 # orjson silently makes floats of integers beyond 64 bits, the shortest of which have 19 digits.
 _LONG_NUMBER = re.compile(rb"[0-9]{19}")
 _WORDS = ("query", "operationName", "documentId")
@@ -53,9 +55,9 @@ def encoded(answer: object) -> bytes:
     A number that is not finite, which JSON does not have, is null.
     """
     try:
-        return orjson.dumps(answer)
+        return orjson.dumps(answer, default=_handed_on)
     except orjson.JSONEncodeError:
-        finite = json.loads(json.dumps(answer), parse_constant=_as_null)
+        finite = json.loads(json.dumps(answer, default=_looked_into), parse_constant=_as_null)
         return json.dumps(finite, separators=(",", ":")).encode()
 
 
@@ -100,6 +102,21 @@ def operation_from(asked: Any) -> Operation:
 def names_document(extensions: object) -> bool:
     """Whether the extensions of a request say which document it asks for."""
     return isinstance(extensions, dict) and extensions.get("persistedQuery") is not None
+
+
+def _text(value: object) -> str:
+    if isinstance(value, JsonText):
+        return value.text
+    raise TypeError(f"{type(value).__name__} is no JSON.")
+
+
+def _handed_on(value: object) -> orjson.Fragment:
+    return orjson.Fragment(_text(value))
+
+
+def _looked_into(value: object) -> Any:
+    """The same for the standard library, which takes no text."""
+    return json.loads(_text(value))
 
 
 def _refused_constant(name: str) -> None:

@@ -35,7 +35,10 @@ class Connection(Generic[T]):
 
     @resolved("The nodes of the page, each with its cursor.")
     def edges(self) -> list[Edge[T]]:
-        return [Edge(cursor=cursor, node=node) for cursor, node in zip(self._cursors(), self.nodes(), strict=True)]
+        return [
+            Edge(cursor=cursor_text(self.kind, cursor), node=node)
+            for cursor, node in zip(self.page.cursors, self.nodes(), strict=True)
+        ]
 
     @resolved("The nodes of the page.")
     def nodes(self) -> list[T]:
@@ -43,17 +46,14 @@ class Connection(Generic[T]):
 
     @resolved("Where the page lies in its order.")
     def page_info(self) -> PageInfo:
-        cursors = self._cursors()
+        cursors = self.page.cursors
         return PageInfo(
             has_next_page=self.page.has_next,
             has_previous_page=self.page.has_previous,
-            start_cursor=cursors[0] if cursors else None,
-            end_cursor=cursors[-1] if cursors else None,
+            start_cursor=cursor_text(self.kind, cursors[0]) if cursors else None,
+            end_cursor=cursor_text(self.kind, cursors[-1]) if cursors else None,
         )
 
     @resolved("How many nodes the whole order has. Counted only where it is selected.")
     async def total_count(self) -> int | None:
         return await self.count()
-
-    def _cursors(self) -> list[str]:
-        return [cursor_text(self.kind, cursor) for cursor in self.page.cursors]

@@ -5,8 +5,7 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 from starlette.datastructures import Headers, QueryParams
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mnesis.graph.batching import BadBatch, answer_batch
@@ -80,7 +79,7 @@ class GraphQLEndpoint:
             if read_only:
                 operation = operation_from_url(QueryParams(scope["query_string"]))
             else:
-                asked = decoded(await Request(scope, receive).body())
+                asked = decoded(await _body(receive))
                 if isinstance(asked, list):
                     return await self._batch(asked, scope, headers)
                 operation = operation_from(asked)
@@ -149,18 +148,48 @@ _POST_ONLY = {"Allow": "POST"}
 _HOW_TO_WATCH = "Subscriptions are served over a WebSocket, or to clients that accept text/event-stream."
 
 
+async def _body(receive: Receive) -> bytes:
+    """The whole body. Raises `ClientDisconnect`."""
+    parts = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        parts.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return b"".join(parts)
+
+
+class _Answer:
+    """An answer that is sent as it is: Starlette's own prepares for much that is never wanted here."""
+
+    __slots__ = ("_body", "_headers", "_status")
+
+    def __init__(self, body: bytes, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        self._body = body
+        self._status = status
+        # What a memory holds is for its caller alone.
+        self._headers = [(b"content-length", b"%d" % len(body)), (b"cache-control", b"no-store"), *headers]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self._status, "headers": self._headers})
+        await send({"type": "http.response.body", "body": self._body})
+
+
+def _raw(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+
+
 async def _once(answer: dict[str, Any]) -> AsyncGenerator[bytes, None]:
     yield encoded(answer)
 
 
-def _refused(status: int, message: str, media_type: str, headers: dict[str, str] | None = None) -> Response:
+def _refused(status: int, message: str, media_type: str, headers: dict[str, str] | None = None) -> ASGIApp:
     code = "METHOD_NOT_ALLOWED" if status == 405 else "BAD_USER_INPUT"
     return _response(status, {"errors": [request_error(message, code)]}, media_type, headers)
 
 
-def _response(status: int, content: object, media_type: str, headers: dict[str, str] | None = None) -> Response:
-    # What a memory holds is for its caller alone.
-    kept = {"Cache-Control": "no-store", **(headers or {})}
+def _response(status: int, content: object, media_type: str, headers: dict[str, str] | None = None) -> ASGIApp:
     # A refusal of the request as such is no event.
     shown = JSON if media_type == EVENTS else media_type
-    return Response(encoded(content), status, kept, media_type=f"{shown}; charset=utf-8")
+    return _Answer(encoded(content), status, _raw({"Content-Type": f"{shown}; charset=utf-8", **(headers or {})}))

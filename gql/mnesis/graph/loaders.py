@@ -2,15 +2,15 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from functools import cached_property, partial
 from typing import TypeAlias, TypeVar
-
-from strawberry.dataloader import DataLoader
 
 from mnesis.domain.caller import Caller
 from mnesis.domain.containers import Container
 from mnesis.domain.history import HistoryRecord
 from mnesis.domain.ids import RecordId
 from mnesis.domain.memory import Memory
+from mnesis.graph.gathering import Gathered
 from mnesis.usecases.memories import Memories
 from mnesis.usecases.ports import Page, PageRequest
 
@@ -20,66 +20,57 @@ PageKey: TypeAlias = tuple[PageRequest, str]
 
 
 class Loaders:
-    """One for each kind of look-up, for one request."""
+    """One for each kind of look-up, for one request, made when it is first asked for."""
 
     def __init__(self, memories: Memories, caller: Caller) -> None:
-        async def by_id(ids: list[str]) -> list[Memory | None]:
-            found = await memories.memories(caller, ids)
-            return [found.get(each) for each in ids]
+        self._memories = memories
+        self._caller = caller
 
-        async def container_by_id(ids: list[str]) -> list[Container | None]:
-            found = await memories.containers(caller, ids)
-            return [found.get(each) for each in ids]
+    @cached_property
+    def memories(self) -> Gathered[str, Memory | None]:
+        return Gathered(partial(self._memories.memories, self._caller))
 
-        async def container_count(ids: list[str]) -> list[int]:
-            found = await memories.count_memories_of(caller, ids)
-            return [found[each] for each in ids]
+    @cached_property
+    def containers(self) -> Gathered[str, Container | None]:
+        return Gathered(partial(self._memories.containers, self._caller))
 
-        async def record_by_id(ids: list[RecordId]) -> list[HistoryRecord | None]:
-            found = await memories.records(caller, ids)
-            return [found.get(each) for each in ids]
+    @cached_property
+    def container_counts(self) -> Gathered[str, int]:
+        return Gathered(partial(self._memories.count_memories_of, self._caller))
 
-        async def entry_count(ids: list[str]) -> list[int]:
-            found = await memories.count_entries(caller, ids)
-            return [found[each] for each in ids]
+    @cached_property
+    def records(self) -> Gathered[RecordId, HistoryRecord | None]:
+        return Gathered(partial(self._memories.records, self._caller))
 
-        async def history_count(ids: list[str]) -> list[int]:
-            found = await memories.count_histories(caller, ids)
-            return [found[each] for each in ids]
+    @cached_property
+    def entry_counts(self) -> Gathered[str, int]:
+        return Gathered(partial(self._memories.count_entries, self._caller))
 
-        async def entry_page(keys: list[PageKey]) -> list[Page[Memory]]:
-            return await _pages(keys, lambda ids, page: memories.entries(caller, ids, page))
+    @cached_property
+    def history_counts(self) -> Gathered[str, int]:
+        return Gathered(partial(self._memories.count_histories, self._caller))
 
-        async def history_page(keys: list[PageKey]) -> list[Page[HistoryRecord]]:
-            return await _pages(keys, lambda ids, page: memories.histories(caller, ids, page))
+    @cached_property
+    def entries(self) -> Gathered[PageKey, Page[Memory]]:
+        return Gathered(partial(_pages, ask=partial(self._memories.entries, self._caller)))
 
-        self.memories: DataLoader[str, Memory | None] = DataLoader(by_id)
-        self.containers: DataLoader[str, Container | None] = DataLoader(container_by_id)
-        self.container_counts: DataLoader[str, int] = DataLoader(container_count)
-        self.records: DataLoader[RecordId, HistoryRecord | None] = DataLoader(record_by_id)
-        self.entry_counts: DataLoader[str, int] = DataLoader(entry_count)
-        self.history_counts: DataLoader[str, int] = DataLoader(history_count)
-        self.entries: DataLoader[PageKey, Page[Memory]] = DataLoader(entry_page)
-        self.histories: DataLoader[PageKey, Page[HistoryRecord]] = DataLoader(history_page)
+    @cached_property
+    def histories(self) -> Gathered[PageKey, Page[HistoryRecord]]:
+        return Gathered(partial(_pages, ask=partial(self._memories.histories, self._caller)))
 
     def forget(self) -> None:
         """To be called after a write: the next mutation of the document, and its payload, see what it did."""
-        self.memories.clear_all()
-        self.containers.clear_all()
-        self.container_counts.clear_all()
-        self.records.clear_all()
-        self.entry_counts.clear_all()
-        self.history_counts.clear_all()
-        self.entries.clear_all()
-        self.histories.clear_all()
+        for made in vars(self).values():
+            if isinstance(made, Gathered):
+                made.forget()
 
 
 async def _pages(
     keys: list[PageKey],
     ask: Callable[[Collection[str], PageRequest], Awaitable[Mapping[str, Page[T]]]],
-) -> list[Page[T]]:
+) -> Mapping[PageKey, Page[T]]:
     wanted: dict[PageRequest, list[str]] = {}
     for page, of in keys:
         wanted.setdefault(page, []).append(of)
     found = dict(zip(wanted, await asyncio.gather(*(ask(ids, page) for page, ids in wanted.items())), strict=True))
-    return [found[page][of] for page, of in keys]
+    return {(page, of): found[page][of] for page, of in keys}

@@ -2,9 +2,12 @@
 
 import strawberry
 
+from mnesis.domain.memory import FIELDS
 from mnesis.domain.memory import Memory as StoredMemory
+from mnesis.domain.memory_types import MemoryType
 from mnesis.graph.memory import Memory, common_fields
 from mnesis.graph.scalars import JSONObject
+from mnesis.graph.stored import read_later, showing
 
 
 @strawberry.type(description="One distilled fact.")
@@ -17,4 +20,7 @@ class LongTermMemory(Memory):
     @classmethod
     def of(cls, stored: StoredMemory) -> "LongTermMemory":
         """A stored long-term memory as GraphQL shows it."""
-        return cls(**common_fields(stored), **stored.values)  # type: ignore[arg-type]  # The fields' kinds say the types.
+        return showing(cls, stored, common_fields(stored))
+
+
+read_later(LongTermMemory, written=FIELDS[MemoryType.LONG_TERM])

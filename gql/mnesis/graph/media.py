@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 JSON = "application/json"
 RESPONSE_JSON = "application/graphql-response+json"
@@ -18,8 +19,14 @@ _RANGES = {
 _QUALITY = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")
 
 
+_LONGEST_KEPT = 200
+"""Clients say the same again and again, in few words."""
+
+
 def is_json(content_type: str | None) -> bool:
     """Whether a body of this type is JSON in UTF-8."""
+    if content_type == JSON:
+        return True
     media_type, parameters = _parts(content_type or "")
     return media_type == JSON and parameters.get("charset", "utf-8").lower() in ("utf-8", "utf8")
 
@@ -29,6 +36,12 @@ def answer_type(accept: Iterable[str], *, among: Iterable[str] = tuple(_RANGES))
 
     None where they take none of those. As RFC 9110 has it, the most specific range decides about a type.
     """
+    said = ",".join(accept)
+    preferred = _kept_preference if len(said) <= _LONGEST_KEPT else _preferred
+    return preferred(said, tuple(among))
+
+
+def _preferred(accept: str, among: tuple[str, ...]) -> str | None:
     ranges = _ranges(accept)
     if not ranges:
         return JSON
@@ -39,9 +52,12 @@ def answer_type(accept: Iterable[str], *, among: Iterable[str] = tuple(_RANGES))
     return best if quality > 0 else None
 
 
+_kept_preference = lru_cache(maxsize=256)(_preferred)
+
+
 def takes_events(accept: Iterable[str]) -> bool:
     """Whether the Accept headers name the one form that more than one answer can have."""
-    quality, _ = _preference(EVENTS, _ranges(accept))
+    quality, _ = _preference(EVENTS, _ranges(",".join(accept)))
     return quality > 0
 
 
@@ -50,10 +66,10 @@ def _preference(media_type: str, ranges: dict[str, tuple[float, int]]) -> tuple[
     return next((ranges[name] for name in _RANGES[media_type] if name in ranges), (0.0, 0))
 
 
-def _ranges(accept: Iterable[str]) -> dict[str, tuple[float, int]]:
+def _ranges(accept: str) -> dict[str, tuple[float, int]]:
     """Each range that can be read, with its quality and its place, counted down from 0."""
     ranges: dict[str, tuple[float, int]] = {}
-    for item in ",".join(accept).split(","):
+    for item in accept.split(","):
         name, parameters = _parts(item)
         quality = parameters.get("q", "1")
         if name and _QUALITY.fullmatch(quality):

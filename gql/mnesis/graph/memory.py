@@ -15,6 +15,7 @@ from mnesis.graph.fields import resolved
 from mnesis.graph.node import MemoryContainer, Node
 from mnesis.graph.paging import DEFAULT_PAGE, page_request
 from mnesis.graph.scalars import JSONObject
+from mnesis.graph.stored import read_later
 
 if TYPE_CHECKING:
     from mnesis.graph.history import HistoryConnection
@@ -82,18 +83,17 @@ class Memory(Node):
         )
 
 
+read_later(Memory, ("created_at", "updated_at", "content_updated_at"), ("namespace",))
+
+
 def common_fields(stored: StoredMemory) -> dict[str, Any]:
-    """The fields of the interface; the types of the values are those of the interface."""
+    """The fields of the interface that are not read later; the types of the values are those of the interface."""
     return {
         "id": stored.id,
         "memory_id": stored.id,
         "is_current": True,
         "memory_type": stored.type,
         "version": stored.version,
-        "namespace": stored.namespace,
-        "created_at": stored.created_at,
-        "updated_at": stored.updated_at,
-        "content_updated_at": stored.content_updated_at,
         "updated_by": stored.updated_by,
         "container_id": stored.container_id,
     }

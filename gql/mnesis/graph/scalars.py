@@ -44,7 +44,9 @@ def instant_from(text: object) -> datetime | Unreadable:
 
 def instant_text(moment: datetime) -> str:
     """RFC 3339 in UTC with microseconds."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat("T", "microseconds")[:-6] + "Z"
 
 
 def base64_text(stored: bytes) -> str:

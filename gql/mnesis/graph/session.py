@@ -2,7 +2,9 @@
 
 import strawberry
 
+from mnesis.domain.memory import FIELDS
 from mnesis.domain.memory import Memory as StoredMemory
+from mnesis.domain.memory_types import MemoryType
 from mnesis.graph.arguments import After, Before, First, Last, given
 from mnesis.graph.context import Info
 from mnesis.graph.cursors import CursorKind
@@ -11,6 +13,7 @@ from mnesis.graph.fields import resolved
 from mnesis.graph.memory import Memory, common_fields
 from mnesis.graph.paging import page_request
 from mnesis.graph.scalars import JSONObject
+from mnesis.graph.stored import read_later, showing
 from mnesis.graph.working import WorkingMemory, WorkingMemoryConnection
 
 
@@ -54,4 +57,7 @@ class SessionMemory(Memory):
     @classmethod
     def of(cls, stored: StoredMemory) -> "SessionMemory":
         """A stored session as GraphQL shows it."""
-        return cls(**common_fields(stored), **stored.values)  # type: ignore[arg-type]  # The fields' kinds say the types.
+        return showing(cls, stored, common_fields(stored))
+
+
+read_later(SessionMemory, written=FIELDS[MemoryType.SESSION])

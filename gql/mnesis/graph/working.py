@@ -5,14 +5,16 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from mnesis.domain.fields import Message as StoredMessage
+from mnesis.domain.memory import FIELDS
 from mnesis.domain.memory import Memory as StoredMemory
-from mnesis.domain.memory_types import PayloadType
+from mnesis.domain.memory_types import MemoryType, PayloadType
 from mnesis.graph.connections import Connection
 from mnesis.graph.context import Info
 from mnesis.graph.fields import resolved
 from mnesis.graph.memory import Memory, common_fields
 from mnesis.graph.messages import Message
 from mnesis.graph.scalars import Base64, JSONObject
+from mnesis.graph.stored import read_later, showing
 
 if TYPE_CHECKING:
     from mnesis.graph.session import SessionMemory
@@ -50,14 +52,14 @@ class WorkingMemory(Memory):
     @classmethod
     def of(cls, stored: StoredMemory) -> "WorkingMemory":
         """A stored working memory as GraphQL shows it."""
-        values = dict(stored.values)
-        return cls(
-            **common_fields(stored),
-            entry_id=strawberry.ID(stored.entry_id) if stored.entry_id is not None else None,
-            session_id=stored.session_id,
-            stored_messages=values.pop("messages"),  # type: ignore[arg-type]  # The field's kind says what it holds.
-            **values,  # type: ignore[arg-type]
-        )
+        return showing(cls, stored, common_fields(stored))
+
+
+read_later(
+    WorkingMemory,
+    ("entry_id", "session_id"),
+    [("stored_messages", "messages"), *(name for name in FIELDS[MemoryType.WORKING] if name != "messages")],
+)
 
 
 @strawberry.type(description="A page of working memories.")

@@ -12,8 +12,8 @@ from mnesis.storage.embedding_statements import EmbeddingReadStatements, Embeddi
 from mnesis.storage.engines import DriverCursor, Engine
 from mnesis.storage.lanes import NO_TENANT, Lane
 from mnesis.storage.reader import EMBEDDING, Ask, Reader
-from mnesis.storage.rows import memory_from
 from mnesis.storage.statements import ReadStatements
+from mnesis.storage.stored_memory import memory_from
 from mnesis.storage.visibility import TENANT
 from mnesis.usecases.embedding import Due, Embedded, Text
 

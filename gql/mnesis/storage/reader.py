@@ -22,11 +22,14 @@ from mnesis.storage.embedding_statements import EmbeddingReadStatements
 from mnesis.storage.engines import Connection, Engine
 from mnesis.storage.filtering import findable, sought
 from mnesis.storage.instants import to_microseconds
+from mnesis.storage.places import Places
+from mnesis.storage.point_reads import PointReads, Visibility
 from mnesis.storage.removal_statements import RemovalStatements
 from mnesis.storage.removing import removal_counts
-from mnesis.storage.rows import memory_from, record_from
+from mnesis.storage.rows import record_from
 from mnesis.storage.searcher import Searcher
 from mnesis.storage.statements import ReadStatements
+from mnesis.storage.stored_memory import memory_from
 from mnesis.storage.visibility import VisibleStatement, caller_parameters
 from mnesis.usecases.metering import UNMETERED, Meter
 from mnesis.usecases.ports import (
@@ -73,6 +76,7 @@ class Reader:
         self._connections: set[Connection] = set()
         self._lock = threading.Lock()
         self._threads = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="mnesis-reader")
+        self._points = PointReads(self._memories, self._threads, meter)
 
     async def check(self) -> None:
         """Raises `StoreFault` when the database does not answer."""
@@ -93,8 +97,13 @@ class Reader:
             self._engine.interrupt(connection)
 
     async def memories(self, caller: Caller, ids: Collection[str]) -> Mapping[str, Memory]:
-        rows = await self._rows(caller, self._statements.memories, {"ids": self._engine.texts(ids)}, kind="memories")
-        return {memory.id: memory for memory in map(memory_from, rows)}
+        return await self._points.memories(caller_parameters(caller), ids)
+
+    def _memories(self, visibility: Visibility, ids: Collection[str]) -> Mapping[str, Memory]:
+        values = {**visibility, "ids": self._engine.texts(ids)}
+        return self._answered(
+            lambda ask: {memory.id: memory for memory in map(memory_from, ask(self._statements.memories, values))}
+        )
 
     async def past_memory(
         self, caller: Caller, memory_id: str, *, version: int | None = None, at: datetime | None = None
@@ -384,7 +393,7 @@ def _page(fetched: list[T], cursor: Callable[[T], Cursor], page: PageRequest) ->
         kept.reverse()
     return Page(
         rows=tuple(kept),
-        cursors=tuple(map(cursor, kept)),
+        cursors=Places(kept, cursor),
         has_previous=more if page.backward else page.after is not None,
         has_next=page.before is not None if page.backward else more,
     )

@@ -20,9 +20,9 @@ from mnesis.storage.compiling import compiled_for
 from mnesis.storage.engines import Engine
 from mnesis.storage.filtering import findable, sought
 from mnesis.storage.nearest import Nearest
-from mnesis.storage.rows import memory_from
 from mnesis.storage.search_index import container_word, counts_of, session_word, stem_word
 from mnesis.storage.search_statements import SearchReadStatements
+from mnesis.storage.stored_memory import memory_from
 from mnesis.storage.visibility import VisibleStatement, caller_parameters
 from mnesis.usecases.ports import Hit, MemoryQuery, SearchPage, SearchPlace, SearchRequest
 

@@ -44,10 +44,10 @@ class PageRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page(Generic[T]):
-    """Rows in the order of the connection, and whether more lie on either side."""
+    """Rows in the order of the connection, the place of each, and whether more lie on either side."""
 
     rows: tuple[T, ...]
-    cursors: tuple[Cursor, ...]
+    cursors: Sequence[Cursor]
     has_previous: bool
     has_next: bool
 

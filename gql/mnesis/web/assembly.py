@@ -8,10 +8,11 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute
+from starlette.types import ASGIApp
 
 from mnesis.web.answers import answer_fault, answer_http_exception
 from mnesis.web.authentication import Authenticator
-from mnesis.web.gate import Authentication, BodyLimit, LocalOnly, SafeHeaders
+from mnesis.web.gate import Authentication, BodyLimit, LocalOnly, SafeHeaders, Straight
 from mnesis.web.observation import UNOBSERVED, Observer
 from mnesis.web.request_notes import HEADER, RequestNotes
 
@@ -23,19 +24,23 @@ def assemble(
     local_only: bool,
     cors_origins: Sequence[str],
     request_bytes: int,
+    straight: tuple[str, ASGIApp] | None = None,
     observer: Observer = UNOBSERVED,
     lifespan: Any = None,  # Starlette's own type for it is not public.
 ) -> Starlette:
     """The application that serves these routes.
 
     ``local_only`` is for a server that knows no callers: see `LocalOnly`. Pages of the ``cors_origins`` may call. The
-    ``observer`` hears of what is refused.
+    ``observer`` hears of what is refused. What goes ``straight`` is a path and what serves it, which the routes name
+    too.
     """
     gate = [
         Middleware(SafeHeaders),
         Middleware(Authentication, authenticator=authenticator),
         Middleware(BodyLimit, limit_bytes=request_bytes),
     ]
+    if straight is not None:
+        gate.append(Middleware(Straight, path=straight[0], service=straight[1]))
     if local_only:
         gate.insert(1, Middleware(LocalOnly, origins=cors_origins))
     if cors_origins:

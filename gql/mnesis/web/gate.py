@@ -2,9 +2,9 @@
 
 import logging
 from collections.abc import Collection
+from functools import lru_cache
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -13,6 +13,8 @@ from mnesis.web.authentication import Authenticator, Unauthenticated
 from mnesis.web.keys import KeysUnavailable
 from mnesis.web.request_notes import called_by
 from mnesis.web.routes import OTHER_CREDENTIALS, is_public
+
+_SAFE = ((b"x-content-type-options", b"nosniff"), (b"x-frame-options", b"DENY"), (b"referrer-policy", b"no-referrer"))
 
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -34,7 +36,7 @@ class LocalOnly:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        refusal = self._refusal(Headers(scope=scope))
+        refusal = self._refusal(_header(scope, b"host") or "", _header(scope, b"origin"))
         if refusal is None:
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
@@ -43,10 +45,9 @@ class LocalOnly:
         else:
             await error_answer(403, refusal)(scope, receive, send)
 
-    def _refusal(self, headers: Headers) -> str | None:
-        if _host_name(f"//{headers.get('host', '')}") not in LOCAL_NAMES:
+    def _refusal(self, host: str, origin: str | None) -> str | None:
+        if _host_name(f"//{host}") not in LOCAL_NAMES:
             return "Without authentication the server answers to localhost, 127.0.0.1 and [::1] only."
-        origin = headers.get("origin")
         if origin is not None and origin not in self._origins and _host_name(origin) not in LOCAL_NAMES:
             return "Without authentication the server answers to local pages and MNESIS_CORS_ORIGINS only."
         return None
@@ -90,7 +91,7 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        announced = Headers(scope=scope).get("content-length", "")
+        announced = _header(scope, b"content-length") or ""
         if announced.isdecimal() and int(announced) > self._limit_bytes:
             await self._answer()(scope, receive, send)
             return
@@ -135,13 +136,26 @@ class SafeHeaders:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers["X-Content-Type-Options"] = "nosniff"
-                headers["X-Frame-Options"] = "DENY"
-                headers["Referrer-Policy"] = "no-referrer"
+                message["headers"] = [*message.get("headers", ()), *_SAFE]
             await send(message)
 
         await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)
+
+
+class Straight:
+    """Serves one path past the router, which would try the paths before it first and look for faults that none has.
+
+    The router knows the path too, for requests that a proxy has given a prefix.
+    """
+
+    def __init__(self, app: ASGIApp, *, path: str, service: ASGIApp) -> None:
+        self._app = app
+        self._path = path
+        self._service = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_asked = scope["type"] != "lifespan" and scope["path"] == self._path
+        await (self._service if is_asked else self._app)(scope, receive, send)
 
 
 def _authorization(scope: Scope) -> str | None:
@@ -159,6 +173,15 @@ def _challenge(refused: Unauthenticated) -> Response:
     return error_answer(401, refused.message, headers={"WWW-Authenticate": challenge})
 
 
+def _header(scope: Scope, wanted: bytes) -> str | None:
+    """The first header of this name, which is in small letters."""
+    for name, value in scope["headers"]:
+        if name == wanted:
+            return str(value, "latin-1")
+    return None
+
+
+@lru_cache(maxsize=256)
 def _host_name(address: str) -> str | None:
     try:
         return urlsplit(address).hostname

@@ -1,0 +1,120 @@
+"""Memories as their rows hold them: what takes time to read is read when somebody looks at it.
+
+A list is mostly handed on to somebody who has chosen a few fields, and JSON to somebody who does not look inside.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from mnesis.domain.fields import FieldKind, FieldValue
+from mnesis.domain.json_values import JsonText
+from mnesis.domain.memory import FIELDS, Memory
+from mnesis.domain.memory_types import MemoryType
+from mnesis.storage.instants import from_microseconds
+from mnesis.storage.rows import MEMORY_COLUMNS, Row, field_value
+
+_PLACES = {name: place for place, name in enumerate(MEMORY_COLUMNS)}
+_TYPES = {memory_type.value: memory_type for memory_type in MemoryType}
+_TYPE = _PLACES["memory_type"]
+_NAMESPACE = _PLACES["namespace"]
+
+
+class StoredMemory(Memory):
+    """The memory that a row of `MEMORY_COLUMNS` holds, equal to any other `Memory` with the same values, and shown like it."""
+
+    __slots__ = ("_row",)
+
+    _row: Row | None
+
+    def __getattr__(self, name: str) -> Any:
+        """What was not looked at before, and stays."""
+        if name == "_row":
+            # One that was made of another, with other values.
+            return None
+        read, row = _LATER.get(name), self._row
+        if read is None or row is None:
+            raise AttributeError(name, name=name, obj=self)
+        value = read(row)
+        _SET[name](self, value)
+        return value
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Memory):
+            return NotImplemented
+        return all(getattr(self, name) == getattr(other, name) for name in _SET)
+
+    __hash__ = Memory.__hash__
+
+    def __repr__(self) -> str:
+        return Memory.__repr__(self).replace(type(self).__qualname__, Memory.__qualname__, 1)
+
+    def as_written(self, name: str) -> FieldValue | JsonText:
+        row = self._row
+        if row is None:
+            return super().as_written(name)
+        place, read = _WRITTEN[row[_TYPE]][name]
+        return row[place] if read is None else read(row[place])  # type: ignore[no-any-return]  # A driver's row.
+
+
+def memory_from(row: Row) -> Memory:
+    """The memory that a row of `MEMORY_COLUMNS` holds."""
+    memory = _new(StoredMemory)
+    _set_row(memory, row)
+    _set_type(memory, _TYPES[row[_TYPE]])
+    for put, place in _AT_ONCE:
+        put(memory, row[place])
+    return memory
+
+
+def _time(column: str) -> Callable[[Row], Any]:
+    place = _PLACES[column]
+    return lambda row: from_microseconds(row[place])
+
+
+def _flag(column: str) -> Callable[[Row], bool]:
+    place = _PLACES[column]
+    return lambda row: bool(row[place])
+
+
+def _values(row: Row) -> dict[str, FieldValue]:
+    return {name: field_value(kind, row[place]) for name, kind, place in _FIELDS[row[_TYPE]]}
+
+
+def _written(kind: FieldKind) -> Callable[[Any], Any] | None:
+    """How a column is handed on; None for as it is."""
+    if kind is FieldKind.OBJECT:
+        return lambda stored: JsonText(stored) if stored is not None else None
+    if kind in (FieldKind.TEXT, FieldKind.ROLE, FieldKind.BINARY):
+        return None
+    return lambda stored: field_value(kind, stored)
+
+
+_FIELDS = {
+    memory_type.value: [(name, field.kind, _PLACES[name]) for name, field in fields.items()]
+    for memory_type, fields in FIELDS.items()
+}
+_WRITTEN: dict[str, dict[str, tuple[int, Callable[[Any], Any] | None]]] = {
+    type_word: {
+        "namespace": (_NAMESPACE, JsonText),
+        **{name: (place, _written(kind)) for name, kind, place in fields},
+    }
+    for type_word, fields in _FIELDS.items()
+}
+_LATER: dict[str, Callable[[Row], Any]] = {
+    "namespace": lambda row: orjson.loads(row[_NAMESPACE]),
+    "created_at": _time("created_at"),
+    "updated_at": _time("updated_at"),
+    "content_updated_at": _time("content_updated_at"),
+    "deleted": _flag("deleted"),
+    "values": _values,
+}
+# The class of a memory keeps others from changing it, and its own way to set fields is slow for that.
+_SET: dict[str, Callable[[Memory, Any], None]] = {
+    name: Memory.__dict__[name].__set__ for name in Memory.__dataclass_fields__
+}
+_new: Callable[[type[StoredMemory]], StoredMemory] = object.__new__
+_set_row: Callable[[StoredMemory, Row], None] = StoredMemory.__dict__["_row"].__set__
+_set_type = _SET["type"]
+_AT_ONCE = [(put, _PLACES[name]) for name, put in _SET.items() if name not in _LATER and name != "type"]
