@@ -7,6 +7,7 @@ import strawberry
 from mnesis.domain.fields import Message as StoredMessage
 from mnesis.domain.memory import Memory as StoredMemory
 from mnesis.domain.memory_types import PayloadType
+from mnesis.execution import settled
 from mnesis.graph.connections import Connection
 from mnesis.graph.context import Info
 from mnesis.graph.fields import resolved
@@ -33,7 +34,7 @@ class WorkingMemory(Memory):
     session_id: strawberry.Private[str | None]
     stored_messages: strawberry.Private[tuple[StoredMessage, ...]]
 
-    @resolved("The messages, in order; empty where there are none.")
+    @resolved("The messages, in order; empty where there are none.", metadata=settled())
     def messages(self) -> list[Message]:
         return list(map(Message.of, self.stored_messages))
 
