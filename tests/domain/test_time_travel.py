@@ -220,11 +220,21 @@ def test_an_earlier_time_of_an_entry_comes_back_too(bench: Workbench) -> None:
 
 def test_what_an_earlier_batch_of_a_merge_did_can_be_undone_by_a_later_one(bench: Workbench) -> None:
     fact = bench.made(new_fact())
-    bench.space.keep_history(bench.records)
+    bench.space.keep_history([fact.id], bench.records)
     bench.made(change(fact, memory="Likes coffee."))
     bench.records = []
     # The record of the second version was never loaded: it came from the batch before.
     assert bench.made(restore(fact, 1)).values["memory"] == "Likes tea."
+
+
+def test_a_version_that_an_earlier_batch_of_a_merge_made_can_be_restored_by_a_later_one(bench: Workbench) -> None:
+    fact = bench.made(new_fact())
+    # Nothing from the second version on was there to be loaded.
+    bench.space.keep_history([fact.id], [])
+    bench.made(change(fact, memory="Likes coffee."))
+    bench.made(change(fact, memory="Likes water."))
+    bench.records = []
+    assert bench.made(restore(fact, 2)).values["memory"] == "Likes coffee."
 
 
 def test_needs_reach_as_far_back_as_the_earliest_restoration() -> None:

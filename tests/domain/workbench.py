@@ -88,7 +88,7 @@ class Workbench:
         """Decides a batch as it is."""
         self.now += SECOND
         if any(isinstance(command, Restore) for command in batch.commands):
-            self.space.keep_history(self.records)
+            self.space.keep_history({record.memory_id for record in self.records}, self.records)
         change = next(self._changes)
         self.decision = decide(batch, self.space, change=change, now=self.now, limits=self.limits, new_id=self.new_id)
         self.records += self.decision.records

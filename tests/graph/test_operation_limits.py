@@ -241,7 +241,7 @@ async def test_more_operations_at_once_than_allowed_are_to_come_back(memories: M
     body = {"query": '{ node(id: "x") { id } }'}
     running = [asyncio.create_task(client.http.post("/graphql", json=body)) for _ in range(2)]
     async with asyncio.timeout(5):
-        while client.endpoint._operations._running._operations < 2:  # noqa: ASYNC110  # Nobody tells of it.
+        while len(client.endpoint._operations._running._operations) < 2:  # noqa: ASYNC110  # Nobody tells of it.
             await asyncio.sleep(0.01)
     for accept in ("application/json", "application/graphql-response+json"):
         response = await client.http.post("/graphql", json=body, headers={"accept": accept})

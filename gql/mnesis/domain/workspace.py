@@ -138,10 +138,13 @@ class Workspace:
         """The records of a memory by version, as far back as they are needed and kept."""
         return self._histories.get(memory_id, {})
 
-    def keep_history(self, records: Iterable[HistoryRecord]) -> None:
-        """Takes over records that were loaded, whose memories then have a history here."""
+    def keep_history(self, memory_ids: Iterable[str], records: Iterable[HistoryRecord]) -> None:
+        """Takes over the records that were loaded of these memories, which then have a history here, if only of what
+        is about to be done to them."""
+        for memory_id in memory_ids:
+            self._histories.setdefault(memory_id, {})
         for record in records:
-            self._histories.setdefault(record.memory_id, {})[record.version] = record
+            self._histories[record.memory_id][record.version] = record
 
     def add_history(self, records: Iterable[HistoryRecord]) -> None:
         """Takes over new records of the memories that have a history here."""

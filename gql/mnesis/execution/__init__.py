@@ -5,6 +5,7 @@ graphql-core would give.
 """
 
 from mnesis.execution.engine import Engine, NotValid
+from mnesis.execution.ordering import keeping_order, settled
 from mnesis.execution.plan import Plan
 
-__all__ = ["Engine", "NotValid", "Plan"]
+__all__ = ["Engine", "NotValid", "Plan", "keeping_order", "settled"]

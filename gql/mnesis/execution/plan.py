@@ -1,6 +1,8 @@
 """An operation that is ready to be executed, as often as one likes."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from itertools import groupby
 from types import CoroutineType
 from typing import Any
 
@@ -18,7 +20,9 @@ from graphql import (
 )
 from graphql.execution.collect_fields import FragmentDetails
 
+from mnesis.execution.awaiting import gather
 from mnesis.execution.coercion import Coercers
+from mnesis.execution.ordering import Condition, Ordering
 from mnesis.execution.resolving import Resolving
 from mnesis.execution.running import Operation, Path, Run
 from mnesis.execution.selections import Selections
@@ -102,6 +106,13 @@ class Plan:
             data = None
         return ExecutionResult(data, run.errors or None)
 
+    def overlaps(self, variables: dict[str, Any]) -> bool:
+        """Whether executions of mutations of which this is told may be begun in order, each before the one before it
+        has ended, because nobody could tell it from one after another; see `ordering`."""
+        coerced = self._variables.coerced(variables) if self._switches else {}
+        variant = self._variant(coerced) if isinstance(coerced, dict) else None
+        return variant is not None and variant.overlaps(variables)
+
     def _variant(self, coerced: dict[str, Any]) -> "Variant | None":
         chosen = tuple([coerced.get(name) for name in self._switches]) if self._switches else ()
         if chosen in self._variants:
@@ -121,11 +132,40 @@ class Plan:
 class Variant:
     """How an operation is executed for one choice of its switches."""
 
-    __slots__ = ("select", "selections")
+    __slots__ = ("_steps", "select", "selections")
 
-    def __init__(self, select: Select, selections: Selections) -> None:
+    def __init__(self, select: Select, selections: Selections, steps: "Sequence[Step]" = ()) -> None:
         self.select = select
         self.selections = selections
+        self._steps = steps
+
+    def overlaps(self, variables: dict[str, Any]) -> bool:
+        """Whether it may be begun before others of the kind have ended; see `ordering`."""
+        # Several fields are begun one step later than the operation that they are of.
+        return len(self._steps) == 1 and self._steps[0].overlaps(variables)
+
+
+class Step:
+    """One field of a mutation."""
+
+    __slots__ = ("_condition", "_told", "select")
+
+    def __init__(self, select: Select, told: Callable[[], Condition]) -> None:
+        self.select = select
+        self._told = told
+        self._condition: Condition | None = None
+
+    def overlaps(self, variables: dict[str, Any]) -> bool:
+        """Whether it may be begun before the one before it has ended, and the one after it before it has."""
+        if self._condition is None:
+            self._condition = self._told()
+        return self._condition(variables)
+
+    async def execute(self, run: Run, source: Any) -> dict[str, Any]:
+        """The part of the response."""
+        part = self.select(run, source, None)
+        found: dict[str, Any] = await part if type(part) is CoroutineType else part
+        return found
 
 
 def _variant(operation: Operation, selections: Selections) -> Variant | None:
@@ -141,23 +181,47 @@ def _variant(operation: Operation, selections: Selections) -> Variant | None:
         if field is None or is_introspection_type(get_named_type(field.type)):
             return None
     if operation.node.operation is OperationType.MUTATION:
-        each = [selections.compiled(kind, {key: details}) for key, details in grouped.items()]
-        return Variant(_one_after_another(each), selections)
+        ordering = Ordering(operation, selections.sub_fields)
+        steps = [
+            Step(
+                selections.compiled(kind, {key: details}),
+                partial(ordering.overlaps, kind, [each.node for each in details]),
+            )
+            for key, details in grouped.items()
+        ]
+        return Variant(_one_after_another(steps), selections, steps)
     return Variant(selections.compiled(kind, grouped), selections)
 
 
-def _one_after_another(selects: list[Select]) -> Select:
-    if len(selects) == 1:
-        return selects[0]
+def _one_after_another(steps: Sequence[Step]) -> Select:
+    """Fields that may be begun together are, in their order, and answered in it."""
+    if len(steps) == 1:
+        return steps[0].select
 
-    async def select(run: Run, source: Any, above: Path) -> Any:
+    async def select(run: Run, source: Any, _: Path) -> Any:
         found: dict[str, Any] = {}
-        for each in selects:
-            part = each(run, source, above)
-            found.update(await part if type(part) is CoroutineType else part)
+        for overlap, group in groupby(steps, lambda step: step.overlaps(run.given)):
+            if overlap:
+                await _together(list(group), run, source, found)
+            else:
+                for step in group:
+                    found.update(await step.execute(run, source))
         return found
 
     return select
+
+
+async def _together(steps: Sequence[Step], run: Run, source: Any, found: dict[str, Any]) -> None:
+    if len(steps) == 1:
+        found.update(await steps[0].execute(run, source))
+        return
+    # Each tells its errors to a run of its own, so that they come in the order of the fields.
+    runs = [run.part() for _ in steps]
+    # Tasks take their first steps in the order in which they are made.
+    parts = await gather([step.execute(each, source) for step, each in zip(steps, runs, strict=True)])
+    for part, each in zip(parts, runs, strict=True):
+        found.update(part)
+        run.join(each)
 
 
 def fragments_of(document: DocumentNode) -> dict[str, FragmentDefinitionNode]:

@@ -20,9 +20,8 @@ from mnesis.execution.awaiting import raising
 from mnesis.execution.conversion import Converters
 from mnesis.execution.running import Path, Run, Site
 from mnesis.execution.source import Source
-from mnesis.execution.strawberry_types import BACK_REFERENCE, written_as
+from mnesis.execution.strawberry_types import BACK_REFERENCE, is_ordinary, reads_attribute, written_as
 
-_BASIC = "GraphQLCoreConverter.from_resolver.<locals>._get_basic_result"
 _SYNC = "GraphQLCoreConverter.from_resolver.<locals>._resolver"
 _ASYNC = "GraphQLCoreConverter.from_resolver.<locals>._async_resolver"
 
@@ -41,8 +40,8 @@ class Resolving:
         """
         field = site.field.extensions.get(BACK_REFERENCE)
         resolve = site.field.resolve
-        if isinstance(field, StrawberryField) and _is_ordinary(field):
-            if written_as(resolve, _BASIC) and field.base_resolver is None:
+        if isinstance(field, StrawberryField) and is_ordinary(field):
+            if reads_attribute(site.field):
                 self._write_attribute(source, depth, field)
                 return False
             if written_as(resolve, _ASYNC) and self._is_direct(site, field) and _is_coroutine_function(field):
@@ -128,15 +127,6 @@ class Resolving:
             else:
                 given[python] = expression
         return given, optional
-
-
-def _is_ordinary(field: StrawberryField) -> bool:
-    return (
-        type(field).get_result is StrawberryField.get_result
-        and type(field).is_async is StrawberryField.is_async
-        and not field.extensions
-        and not field.is_subscription
-    )
 
 
 def _is_coroutine_function(field: StrawberryField) -> bool:

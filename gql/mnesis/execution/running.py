@@ -111,6 +111,16 @@ class Run:
         self._nulled.add(path)
         self.errors.append(error)
 
+    def part(self) -> "Run":
+        """For a part of the same execution that keeps its errors apart until `join`, while others run."""
+        part = Run(self.operation, self.given, self.coerced, self.context, self.root)
+        part._values = self._values
+        return part
+
+    def join(self, part: "Run") -> None:
+        """Takes over the errors of a part, all of whose errors are below nothing that has one here."""
+        self.errors += part.errors
+
     def info(self, site: Site, path: Path) -> Any:
         """What resolvers, and functions that tell types, are given of the execution."""
         operation = self.operation

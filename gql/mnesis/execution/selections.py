@@ -121,10 +121,11 @@ class Selections:
         key = (kind.name, tuple(map(id, nodes)))
         known = self._known.get(key)
         if known is None:
-            known = self._known[key] = Selection(lambda: self.compiled(kind, self._sub_fields(kind, nodes)))
+            known = self._known[key] = Selection(lambda: self.compiled(kind, self.sub_fields(kind, nodes)))
         return known
 
-    def _sub_fields(self, kind: GraphQLObjectType, nodes: list[FieldNode]) -> Grouped:
+    def sub_fields(self, kind: GraphQLObjectType, nodes: list[FieldNode]) -> Grouped:
+        """What is selected on objects of this type below these fields, which are merged."""
         return collect_subfields(
             self._operation.schema,
             self._fragments,

@@ -68,6 +68,10 @@ class Executor:
             answer["data"] = result.data
         return answer
 
+    def overlaps(self, prepared: Prepared, variables: dict[str, Any]) -> bool:
+        """Whether operations of which this is told may be begun in order, each before the one before it has ended."""
+        return prepared.writes and self._plan(prepared).overlaps(variables)
+
     async def events(self, prepared: Prepared, variables: dict[str, Any], context: Context) -> Source:
         """The events that a subscription is to be executed for. Raises `NotBegun`."""
         executor = self.engine.executor_class.build(

@@ -1,6 +1,6 @@
 """Fields that are worked out when they are selected."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 import strawberry
@@ -18,11 +18,15 @@ def watched(description: str) -> Callable[[F], F]:
     return make
 
 
-def resolved(description: str, *, directives: Iterable[object] = ()) -> Callable[[F], F]:
+def resolved(
+    description: str, *, directives: Iterable[object] = (), metadata: Mapping[Any, Any] | None = None
+) -> Callable[[F], F]:
     """`strawberry.field` for a method, with a type that a checker can follow."""
 
     def make(method: F) -> F:
-        field: F = strawberry.field(resolver=method, description=description, directives=list(directives))
+        field: F = strawberry.field(
+            resolver=method, description=description, directives=list(directives), metadata=metadata
+        )
         return field
 
     return make

@@ -7,6 +7,7 @@ import strawberry
 from mnesis.domain.containers import ContainerDeletion, ContainerUpdate, NewContainer
 from mnesis.domain.ids import DEFAULT_CONTAINER
 from mnesis.domain.memory_types import ObjectMode
+from mnesis.execution import keeping_order
 from mnesis.graph.answers import (
     context_payload,
     item_results,
@@ -75,6 +76,10 @@ IfContainerVersion = Annotated[
     ),
 ]
 
+# What one lane writes, it writes in the order in which it was asked.
+WRITES = keeping_order(repeated_by=("idempotencyKey",))
+WRITES_WITH_INPUT = keeping_order(repeated_by=("input", "idempotencyKey"))
+
 
 @strawberry.type(
     description=(
@@ -89,6 +94,7 @@ class Mutation:
             " match is changed field by field, what matches nothing is created."
         ),
         directives=[SEMANTIC_NON_NULL],
+        metadata=WRITES_WITH_INPUT,
     )
     async def update_context_memory(
         self,
@@ -118,6 +124,7 @@ class Mutation:
             " input and the stored memory must agree."
         ),
         directives=[SEMANTIC_NON_NULL],
+        metadata=WRITES,
     )
     async def update_memory(
         self,
@@ -140,7 +147,11 @@ class Mutation:
         context.loaders.forget()
         return UpdateMemoryPayload(**only_fields(outcome, lambda path: in_update(path, update.member)))
 
-    @resolved("Changes several memories, of any types, in one transaction.", directives=[SEMANTIC_NON_NULL])
+    @resolved(
+        "Changes several memories, of any types, in one transaction.",
+        directives=[SEMANTIC_NON_NULL],
+        metadata=WRITES_WITH_INPUT,
+    )
     async def update_memories(
         self,
         info: Info,
@@ -172,6 +183,7 @@ class Mutation:
     @resolved(
         "Creates one memory. An id or entry key that was deleted goes on at its next version.",
         directives=[SEMANTIC_NON_NULL],
+        metadata=WRITES,
     )
     async def create_memory(
         self,
@@ -195,7 +207,11 @@ class Mutation:
             **only_fields(outcome, lambda path: in_creation(path, creation.member, ["input"], []))
         )
 
-    @resolved("Creates several memories, of any types, in one transaction.", directives=[SEMANTIC_NON_NULL])
+    @resolved(
+        "Creates several memories, of any types, in one transaction.",
+        directives=[SEMANTIC_NON_NULL],
+        metadata=WRITES_WITH_INPUT,
+    )
     async def create_memories(
         self,
         info: Info,
@@ -226,6 +242,7 @@ class Mutation:
             " version when it is created again."
         ),
         directives=[SEMANTIC_NON_NULL],
+        metadata=WRITES,
     )
     async def delete_memory(
         self,
@@ -260,6 +277,7 @@ class Mutation:
         "Makes an earlier version of one memory current again, as a new version; undeletes too. A session that was"
         " deleted comes back with the entries that were deleted with it. Container and namespace stay as they are.",
         directives=[SEMANTIC_NON_NULL],
+        metadata=WRITES,
     )
     async def restore_memory(
         self,

@@ -17,6 +17,7 @@ from mnesis.graph.prepare import Documents, Prepared
 from mnesis.graph.running import Running, TimedExecutor
 from mnesis.graph.schema import schema
 from mnesis.usecases.memories import Memories
+from mnesis.usecases.together import asked_together
 from mnesis.usecases.watching import WatchableMemories
 
 
@@ -61,10 +62,16 @@ class Operations:
         """The response to a query or a mutation. What it raises is a fault of the program."""
         try:
             self._running.checked(prepared, variables)
-            with self._running.operation():
+            # The fields of a mutation may be executed together, and the operations of a list are one request.
+            with asked_together(), self._running.operation():
                 return await self._timed.execute(prepared, variables, self._context(caller))
         except NotBegun as refused:
             return {"errors": refused.errors}
+
+    def overlaps(self, prepared: Prepared, variables: dict[str, Any]) -> bool:
+        """Whether answers to operations of which this is told may be begun in order, each before the one before it is
+        there."""
+        return self._executor.overlaps(prepared, variables)
 
     async def watch(self, prepared: Prepared, variables: dict[str, Any], caller: Caller) -> AsyncGenerator[bytes, None]:
         """The responses of a subscription, each as JSON, the last one perhaps an error; it has to be begun and closed.

@@ -7,6 +7,7 @@ import strawberry
 from mnesis.domain.commands import BatchOutcome, Outcome
 from mnesis.domain.commands import WriteCounts as Counted
 from mnesis.domain.memory_types import WriteStatus
+from mnesis.execution import settled
 from mnesis.graph.context import Info
 from mnesis.graph.fields import resolved
 from mnesis.graph.memory import Memory
@@ -56,7 +57,7 @@ class WrittenMemory:
     version: int | None = strawberry.field(description="Its version after the write; null where nothing is stored.")
     outcome: strawberry.Private[Outcome]
 
-    @resolved("The memory after the write, in a repeated answer as it is now; null when refused.")
+    @resolved("The memory after the write, in a repeated answer as it is now; null when refused.", metadata=settled())
     async def memory(self, info: Info) -> Memory | None:
         return await stored_memory(self.outcome, info)
 
@@ -124,7 +125,7 @@ class ContextEntryResult:
     errors: list[UserError] = strawberry.field(description="What was refused of this entry.")
     outcome: strawberry.Private[Outcome]
 
-    @resolved("The entry after the write, in a repeated answer as it is now; null when refused.")
+    @resolved("The entry after the write, in a repeated answer as it is now; null when refused.", metadata=settled())
     async def entry(self, info: Info) -> WorkingMemory | None:
         memory = await stored_memory(self.outcome, info)
         return memory if isinstance(memory, WorkingMemory) else None
@@ -140,7 +141,10 @@ class UpdateContextMemoryPayload(WritePayload):
     results: list[ContextEntryResult] = strawberry.field(description="One row per entry of the request, in order.")
     outcome: strawberry.Private[BatchOutcome]
 
-    @resolved("The session after the write, in a repeated answer as it is now; null where the request was refused.")
+    @resolved(
+        "The session after the write, in a repeated answer as it is now; null where the request was refused.",
+        metadata=settled(),
+    )
     async def session(self, info: Info) -> SessionMemory | None:
         if self.version is None:
             return None

@@ -12,6 +12,7 @@ from mnesis.graph.document_limits import too_complex
 from mnesis.graph.execute import NotBegun, Source
 from mnesis.graph.faults import OVERLOADED, TIMEOUT, request_error
 from mnesis.graph.prepare import Prepared
+from mnesis.usecases.together import asker
 
 RETRY_AFTER_S = 1
 """When it is worth trying again what was refused because of how much is under way."""
@@ -70,7 +71,8 @@ class Running:
     def __init__(self, costs: Costs, limits: OperationLimits) -> None:
         self._costs = costs
         self._limits = limits
-        self._operations = 0
+        self._operations: dict[object, int] = {}
+        """How many run of each request; those that it has executed together count as one."""
         self._subscriptions = 0
 
     def checked(self, prepared: Prepared, variables: dict[str, Any]) -> None:
@@ -86,14 +88,17 @@ class Running:
     @contextmanager
     def operation(self) -> Iterator[None]:
         """While a query or a mutation runs. Raises `NotBegun` where too many do."""
-        most = self._limits.operations
-        if self._operations >= most:
+        most, request = self._limits.operations, asker() or object()
+        running = self._operations.get(request, 0)
+        if not running and len(self._operations) >= most:
             raise NotBegun([_overloaded(f"The server runs {most} operations already; try again later.", most)])
-        self._operations += 1
+        self._operations[request] = running + 1
         try:
             yield
         finally:
-            self._operations -= 1
+            running = self._operations.pop(request) - 1
+            if running:
+                self._operations[request] = running
 
     @contextmanager
     def subscription(self) -> Iterator[None]:

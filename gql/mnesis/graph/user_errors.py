@@ -22,6 +22,7 @@ from mnesis.domain.refusals import (
     Refusal,
     VersionConflict,
 )
+from mnesis.execution import settled
 from mnesis.graph.context import Info
 from mnesis.graph.fields import resolved
 from mnesis.graph.memory import Memory
@@ -93,7 +94,7 @@ class VersionConflictError(UserError):
     stored: strawberry.Private[StoredMemory | None]
     memory_id: strawberry.Private[str | None]
 
-    @resolved("The memory as it is stored; null where there is none.")
+    @resolved("The memory as it is stored; null where there is none.", metadata=settled())
     async def current(self, info: Info) -> Memory | None:
         if self.stored is not None:
             return shown(self.stored)

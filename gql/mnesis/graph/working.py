@@ -8,6 +8,7 @@ from mnesis.domain.fields import Message as StoredMessage
 from mnesis.domain.memory import FIELDS
 from mnesis.domain.memory import Memory as StoredMemory
 from mnesis.domain.memory_types import MemoryType, PayloadType
+from mnesis.execution import settled
 from mnesis.graph.connections import Connection
 from mnesis.graph.context import Info
 from mnesis.graph.fields import resolved
@@ -35,7 +36,7 @@ class WorkingMemory(Memory):
     session_id: strawberry.Private[str | None]
     stored_messages: strawberry.Private[tuple[StoredMessage, ...]]
 
-    @resolved("The messages, in order; empty where there are none.")
+    @resolved("The messages, in order; empty where there are none.", metadata=settled())
     def messages(self) -> list[Message]:
         return list(map(Message.of, self.stored_messages))
 

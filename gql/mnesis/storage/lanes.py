@@ -26,6 +26,7 @@ from mnesis.storage.engines import Connection, DriverCursor, Engine
 from mnesis.storage.transaction import Transactions
 from mnesis.usecases.metering import UNMETERED, Meter
 from mnesis.usecases.ports import Overloaded, StoreFault
+from mnesis.usecases.together import asker
 
 log = logging.getLogger("mnesis.storage")
 
@@ -65,6 +66,8 @@ class Waiting:
     answer: "asyncio.Future[Any]"
     origin: object
     """Whom a `Meter` knows it to be asked by."""
+    asker: object | None
+    """See `together`."""
 
     @property
     def alone(self) -> bool:
@@ -106,6 +109,8 @@ class Lane:
         self._ask_mark = str(select(engine.mark_column()).compile(dialect=engine.dialect))
         self._changed = threading.Condition()
         self._closing = False
+        self._waking: asyncio.AbstractEventLoop | None = None
+        """The loop that is going to wake the thread; another one does not rely on it."""
         self._connection: Connection | None = None
         self._tidied_at = -math.inf
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -142,20 +147,40 @@ class Lane:
             loop=loop,
             answer=loop.create_future(),
             origin=self._meter.origin(),
+            asker=asker(),
         )
         with self._changed:
             if self._closing:
                 raise StoreFault("The store is closing.")
-            if self._queues and (
-                self._queued_commands + waiting.commands > self._bounds.commands
-                or self._queued_bytes + waiting.weight_bytes > self._bounds.weight_bytes
+            if (
+                self._queues
+                and (
+                    self._queued_commands + waiting.commands > self._bounds.commands
+                    or self._queued_bytes + waiting.weight_bytes > self._bounds.weight_bytes
+                )
+                and not self._follows(waiting)
             ):
                 raise Overloaded("Too many writes are waiting.")
             self._queues.setdefault(tenant, deque()).append(waiting)
             self._queued_commands += waiting.commands
             self._queued_bytes += waiting.weight_bytes
-            self._changed.notify()
+            if self._waking is not loop:
+                # Not at once: whatever else the loop is about to queue in this turn shares the transaction.
+                self._waking = loop
+                loop.call_soon(self._wake, loop)
         return await waiting.answer
+
+    def _wake(self, loop: asyncio.AbstractEventLoop) -> None:
+        with self._changed:
+            if self._waking is loop:
+                self._waking = None
+            self._changed.notify()
+
+    def _follows(self, waiting: Waiting) -> bool:
+        """Whether something that was asked for together with it waits already: after that, it would have room."""
+        if waiting.asker is None:
+            return False
+        return any(each.asker is waiting.asker for each in self._queues.get(waiting.tenant, ()))
 
     def close(self) -> None:
         """Finishes what was accepted, then ends the thread. Blocks."""

@@ -130,7 +130,7 @@ class Transactions:
         if needs.history_from:
             # The least of all is asked for: merged restorations of several memories are rare.
             values = {"ids": texts(needs.history_from), "least": min(needs.history_from.values())}
-            workspace.keep_history(map(record_from, rows(statements.history_from, values)))
+            workspace.keep_history(needs.history_from, map(record_from, rows(statements.history_from, values)))
         # What is brought back may lie in a container that is gone.
         containers = needs.containers | {stored[each].container_id for each in needs.history_from if each in stored}
         if containers:
