@@ -4,6 +4,7 @@ An `Engine` speaks to its driver, not to a pool: every lane and every reading th
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
@@ -39,6 +40,11 @@ class Engine(Protocol):
 
     def connect(self, *, read_only: bool) -> Connection:
         """A new connection in autocommit mode, set up for our statements."""
+        ...
+
+    def sent_together(self, connection: Connection) -> AbstractContextManager[object]:
+        """Inside, statements need not wait for those before them; what one raises may be raised by a later one, at the
+        latest by the end of the block. A cursor that is asked for rows has sent nothing before that gave others."""
         ...
 
     def begin(self, cursor: DriverCursor) -> None:

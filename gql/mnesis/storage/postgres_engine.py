@@ -1,7 +1,7 @@
 """PostgreSQL through psycopg 3, in threads: arrays hand over any number of rows in one statement."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from itertools import count
 from typing import Any
 
@@ -103,6 +103,11 @@ class PostgresEngine:
         connection.adapters.register_loader("json", TextLoader)
         connection.execute(_SETTINGS + (_READER_SETTINGS if read_only else _WRITER_SETTINGS))
         return connection
+
+    def sent_together(self, connection: Connection) -> AbstractContextManager[object]:
+        """Through psycopg's pipeline: only rows that are asked for cost a round trip, and the end of the block."""
+        pipeline: AbstractContextManager[object] = connection.pipeline()
+        return pipeline
 
     def begin(self, cursor: DriverCursor) -> None:
         """READ COMMITTED, set in so many words: the tenant's row lock orders the writers, and what is read

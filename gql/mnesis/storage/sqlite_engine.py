@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,10 @@ class SqliteEngine:
         for function in (json_contains, messages_contain, text_contains):
             connection.create_function(function.__name__, 2, function, deterministic=True)
         return connection
+
+    def sent_together(self, connection: Connection) -> AbstractContextManager[object]:
+        """There is nothing between a file and the statement."""
+        return nullcontext()
 
     def begin(self, cursor: DriverCursor) -> None:
         """Takes the one write lock at once, so that nothing read before it decides anything."""

@@ -22,7 +22,7 @@ _NAMESPACE = _PLACES["namespace"]
 
 
 class StoredMemory(Memory):
-    """The memory that a row of `MEMORY_COLUMNS` holds, equal to any other `Memory` with its values, and shown like it."""
+    """The memory in a row of `MEMORY_COLUMNS`, equal to any other `Memory` with its values and shown like it."""
 
     __slots__ = ("_row",)
 
