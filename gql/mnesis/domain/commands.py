@@ -169,10 +169,14 @@ class WriteCounts:
     @classmethod
     def of(cls, outcomes: tuple[Outcome, ...]) -> "WriteCounts":
         """Counts the outcomes of a batch."""
-        tally = dict.fromkeys(WriteStatus, 0)
+        tally = dict.fromkeys(_COUNTED.values(), 0)
         for outcome in outcomes:
-            tally[outcome.status] += 1
-        return cls(submitted=len(outcomes), **{status.value.lower(): count for status, count in tally.items()})
+            tally[_COUNTED[outcome.status]] += 1
+        return cls(submitted=len(outcomes), **tally)
+
+
+_COUNTED = {status: status.value.lower() for status in WriteStatus}
+"""The count that each status is counted by."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

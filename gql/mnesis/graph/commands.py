@@ -1,6 +1,7 @@
 """From inputs to what the use cases understand: here the one-of ends, and a sum type begins."""
 
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import Any
 
 import strawberry
@@ -72,8 +73,17 @@ def entry_of(given: ContextEntryInput) -> ContextEntry:
 
 def _member(given: Any) -> tuple[str, Any]:
     """The one member of a one-of input; GraphQL has seen to it that there is exactly one."""
-    members = ((field.name, getattr(given, field.name)) for field in fields(given))
-    return next((name, member.value) for name, member in members if member is not None)
+    kind: type = type(given)
+    for name in _names(kind):
+        member = getattr(given, name)
+        if member is not None:
+            return name, member.value
+    raise ValueError(type(given).__name__)
+
+
+@cache
+def _names(of: type) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(of))
 
 
 def _changes(memory_type: MemoryType, patch: Any, object_mode: ObjectMode = ObjectMode.REPLACE) -> Changes:

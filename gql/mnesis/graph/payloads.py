@@ -1,7 +1,5 @@
 """The answers of mutations. What was written stands in plain fields; what has to be read again may fail alone."""
 
-from dataclasses import asdict
-
 import strawberry
 
 from mnesis.domain.commands import BatchOutcome, Outcome
@@ -33,7 +31,16 @@ class WriteCounts:
     @classmethod
     def of(cls, counts: Counted) -> "WriteCounts":
         """The counts as GraphQL shows them."""
-        return cls(**asdict(counts))
+        # Not `asdict`, which copies whatever it meets: this is made for every answer.
+        return cls(
+            submitted=counts.submitted,
+            created=counts.created,
+            updated=counts.updated,
+            unchanged=counts.unchanged,
+            deleted=counts.deleted,
+            failed=counts.failed,
+            rolled_back=counts.rolled_back,
+        )
 
 
 @strawberry.type(description="What the answers of all mutations have in common.")

@@ -209,18 +209,18 @@ class Lane:
             taken: list[Waiting] = []
             commands = weight = 0
             while queue:
-                commands += queue[0].commands
-                weight += queue[0].weight_bytes
-                if taken and (commands > MERGED_COMMANDS or weight > MERGED_BYTES):
+                more, heavier = commands + queue[0].commands, weight + queue[0].weight_bytes
+                if taken and (more > MERGED_COMMANDS or heavier > MERGED_BYTES):
                     break
                 if taken and (taken[0].alone or queue[0].alone):
                     break
+                commands, weight = more, heavier
                 taken.append(queue.popleft())
             if queue:
                 # At the end of the line, so that a busy tenant does not keep the others waiting.
                 self._queues[tenant] = queue
-            self._queued_commands -= sum(waiting.commands for waiting in taken)
-            self._queued_bytes -= sum(waiting.weight_bytes for waiting in taken)
+            self._queued_commands -= commands
+            self._queued_bytes -= weight
             return taken
 
     def _apply(self, begun: Sequence[Waiting]) -> None:
@@ -285,10 +285,17 @@ class Lane:
         answers: tuple[Any, ...] = ()
         mark: str | None = None
         try:
-            cursor = self._connected().cursor()
-            self._engine.begin(cursor)
-            answers, mark = self._done(cursor, tenant, works)
-            cursor.execute("COMMIT")
+            connection = self._connected()
+            if any(not isinstance(work, Batch) for work in works):
+                # A job may send what it likes.
+                self._engine.begin(cursor := connection.cursor())
+                answers, mark = self._done(cursor, tenant, works)
+                cursor.execute("COMMIT")
+            else:
+                with self._engine.sent_together(connection):
+                    self._engine.begin(connection.cursor())
+                    answers, mark = self._done(connection.cursor(), tenant, works)
+                    connection.cursor().execute("COMMIT")
         except Exception as fault:
             self._roll_back()
             # A COMMIT that failed may have taken effect all the same: its connection may have broken after it.

@@ -21,6 +21,7 @@ HISTORY_COLUMNS = tuple(column.name for column in HistoryRow.__table__.columns) 
 IDEMPOTENCY_COLUMNS = tuple(column.name for column in IdempotencyRow.__table__.columns)  # type: ignore[attr-defined]  # as above
 
 _OWN_COLUMNS = MEMORY_COLUMNS[MEMORY_COLUMNS.index("deleted") + 1 :]
+_NO_VALUES = (None,) * len(_OWN_COLUMNS)
 _OWN_START = len(MEMORY_COLUMNS) - len(_OWN_COLUMNS)
 _FIELD_PLACES = {
     memory_type: [(name, field.kind, _OWN_START + _OWN_COLUMNS.index(name)) for name, field in fields.items()]
@@ -47,7 +48,7 @@ def memory_row(tenant: str, memory: Memory) -> list[Any]:
         memory.arrival,
         memory.change,
         memory.deleted,
-        *(None for _ in _OWN_COLUMNS),
+        *_NO_VALUES,
     ]
     values = memory.values
     for name, kind, place in _FIELD_PLACES[memory.type]:

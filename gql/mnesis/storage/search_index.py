@@ -24,7 +24,7 @@ def search_row(tenant: str, memory: Memory) -> list[Any]:
     if memory.session_id is not None:
         marks.append(session_word(tenant, memory.session_id))
     prefix = _mark(tenant) + _STEM
-    words = " ".join([*marks, *(prefix + stem for stem in terms.counts)])
+    words = " ".join([*marks, *[prefix + stem for stem in terms.counts]])
     return [tenant, memory.id, memory.arrival, terms.length, words, _counts_text(terms)]
 
 
