@@ -13,7 +13,7 @@ from mnesis.storage.engines import DriverCursor, Engine
 from mnesis.storage.lanes import NO_TENANT, Lane
 from mnesis.storage.reader import EMBEDDING, Ask, Reader
 from mnesis.storage.statements import ReadStatements
-from mnesis.storage.stored_memory import memory_from
+from mnesis.storage.stored_memory import stored_memory_from
 from mnesis.storage.visibility import TENANT
 from mnesis.usecases.embedding import Due, Embedded, Text
 
@@ -59,7 +59,7 @@ class Embeddings:
     def _texts_of(self, ask: Ask, tenant: str, dues: Mapping[str, Due], model: str) -> Iterable[Text]:
         values = {TENANT: tenant, "ids": self._engine.texts(dues)}
         known = {(row[0], row[1], bytes(row[2])) for row in ask(self._reads.marks, values)}
-        for memory in map(memory_from, ask(self._memories, values)):
+        for memory in map(stored_memory_from, ask(self._memories, values)):
             text = text_to_embed(memory)
             yield Text(due=dues[memory.id], text=text, known=(memory.id, model, text_mark(text)) in known)
 

@@ -29,7 +29,7 @@ from mnesis.storage.removing import removal_counts
 from mnesis.storage.rows import record_from
 from mnesis.storage.searcher import Searcher
 from mnesis.storage.statements import ReadStatements
-from mnesis.storage.stored_memory import memory_from
+from mnesis.storage.stored_memory import stored_memory_from
 from mnesis.storage.visibility import VisibleStatement, caller_parameters
 from mnesis.usecases.metering import UNMETERED, Meter
 from mnesis.usecases.ports import (
@@ -102,7 +102,9 @@ class Reader:
     def _memories(self, visibility: Visibility, ids: Collection[str]) -> Mapping[str, Memory]:
         values = {**visibility, "ids": self._engine.texts(ids)}
         return self._answered(
-            lambda ask: {memory.id: memory for memory in map(memory_from, ask(self._statements.memories, values))}
+            lambda ask: {
+                memory.id: memory for memory in map(stored_memory_from, ask(self._statements.memories, values))
+            }
         )
 
     async def past_memory(
@@ -117,7 +119,7 @@ class Reader:
         rows = ask(self._statements.memory, common)
         if not rows:
             return None
-        memory = memory_from(rows[0])
+        memory = stored_memory_from(rows[0])
         if at is not None:
             version = self._version_at(ask, common, at)
         if version is None or not 1 <= version <= memory.version:
@@ -183,7 +185,7 @@ class Reader:
         looked_up = wanted.names("ids") or (query.order.column == "updated_at" and wanted.names("session"))
         statement = self._statements.list_memories(wanted.shape, looked_up, query.order.column, bound, ascending)
         rows = await self._rows(caller, statement, {**wanted.values, **_place(page)}, kind="list_memories")
-        return _page(list(map(memory_from, rows)), _MEMORY_CURSORS[query.order.column], page)
+        return _page(list(map(stored_memory_from, rows)), _MEMORY_CURSORS[query.order.column], page)
 
     async def count_memories(self, caller: Caller, query: MemoryQuery) -> int:
         wanted = sought(query, self._engine)
@@ -244,7 +246,8 @@ class Reader:
         statement = self._statements.entries(*_direction(page, ascending=True))
         found = await self._rows_of_each(caller, statement, "session", session_ids, page)
         return {
-            session_id: _page(list(map(memory_from, rows)), _memory_cursor, page) for session_id, rows in found.items()
+            session_id: _page(list(map(stored_memory_from, rows)), _memory_cursor, page)
+            for session_id, rows in found.items()
         }
 
     async def count_entries(self, caller: Caller, session_ids: Collection[str]) -> Mapping[str, int]:

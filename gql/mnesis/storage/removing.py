@@ -19,9 +19,9 @@ from mnesis.storage.engines import DriverCursor, Engine
 from mnesis.storage.filtering import sought
 from mnesis.storage.instants import from_microseconds, to_microseconds
 from mnesis.storage.removal_statements import FIXED_COLUMNS, RemovalStatements
+from mnesis.storage.rows import memory_from
 from mnesis.storage.search_statements import SearchWriteStatements
 from mnesis.storage.statements import WriteStatements
-from mnesis.storage.stored_memory import memory_from
 from mnesis.storage.transaction import ANSWERS_KEPT, Transactions
 from mnesis.storage.visibility import TENANT, VisibleStatement
 from mnesis.usecases.ports import Removal, RemovalCounts, RemovalStep

@@ -66,6 +66,30 @@ def memory_row(tenant: str, memory: Memory) -> list[Any]:
     return row
 
 
+def memory_from(row: Row) -> Memory:
+    """The memory that a row of `MEMORY_COLUMNS` holds, for who looks at all of it; see `stored_memory` for others."""
+    (_, memory_id, type_word, container_id, namespace, session_id, entry_id, version, created_at) = row[:9]
+    (updated_at, content_updated_at, updated_by, arrival, change, deleted) = row[9:_OWN_START]
+    memory_type = _TYPES[type_word]
+    return Memory(
+        id=memory_id,
+        type=memory_type,
+        container_id=container_id,
+        namespace=orjson.loads(namespace),
+        session_id=session_id,
+        entry_id=entry_id,
+        version=version,
+        created_at=from_microseconds(created_at),
+        updated_at=from_microseconds(updated_at),
+        content_updated_at=from_microseconds(content_updated_at),
+        updated_by=updated_by,
+        arrival=arrival,
+        change=change,
+        deleted=bool(deleted),
+        values={name: field_value(kind, row[place]) for name, kind, place in _FIELD_PLACES[memory_type]},
+    )
+
+
 def field_value(kind: FieldKind, stored: Any) -> FieldValue:
     """The value of a field of this kind that a column holds."""
     if kind is FieldKind.MESSAGES:

@@ -22,7 +22,7 @@ from mnesis.storage.filtering import findable, sought
 from mnesis.storage.nearest import Nearest
 from mnesis.storage.search_index import container_word, counts_of, session_word, stem_word
 from mnesis.storage.search_statements import SearchReadStatements
-from mnesis.storage.stored_memory import memory_from
+from mnesis.storage.stored_memory import stored_memory_from
 from mnesis.storage.visibility import VisibleStatement, caller_parameters
 from mnesis.usecases.ports import Hit, MemoryQuery, SearchPage, SearchPlace, SearchRequest
 
@@ -215,7 +215,7 @@ class _Search:
 
     def _whole(self, ids: Iterable[str]) -> dict[str, Memory]:
         rows = self._ask(self._searcher._memories, {"ids": self._engine.texts(list(ids))})
-        return {memory.id: memory for memory in map(memory_from, rows)}
+        return {memory.id: memory for memory in map(stored_memory_from, rows)}
 
     def _having(self, words: list[str]) -> int:
         """How many memories have all the words, counted as far as matters."""

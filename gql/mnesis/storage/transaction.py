@@ -21,11 +21,10 @@ from mnesis.storage.container_rows import container_row, default_container
 from mnesis.storage.embedding_statements import due_statement
 from mnesis.storage.engines import DriverCursor, Engine
 from mnesis.storage.instants import to_microseconds
-from mnesis.storage.rows import memory_row, record_from, record_row
+from mnesis.storage.rows import memory_from, memory_row, record_from, record_row
 from mnesis.storage.search_index import search_row
 from mnesis.storage.search_statements import SearchWriteStatements
 from mnesis.storage.statements import WriteStatements
-from mnesis.storage.stored_memory import memory_from
 from mnesis.storage.visibility import TENANT, VisibleStatement
 
 ANSWERS_KEPT = timedelta(hours=24)
