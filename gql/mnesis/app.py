@@ -174,6 +174,7 @@ def authenticator(settings: Settings) -> Authenticator:
     return TokenAuthenticator(
         _key_sources(settings),
         tenant_claim=settings.auth_tenant_claim,
+        roles_claim=settings.auth_roles_claim,
         issuer=settings.auth_issuer,
         audience=settings.auth_audience,
     )

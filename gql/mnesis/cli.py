@@ -87,6 +87,9 @@ def token(
         list[Scope] | None, typer.Option(help="What the token allows; may be given several times.")
     ] = None,
     expires_in: Annotated[str, typer.Option(help="How long it is valid: 90s, 15m, 12h or 7d.")] = "1h",
+    role: Annotated[
+        list[str] | None, typer.Option(help="A role, which opens containers that have it; may be given several times.")
+    ] = None,
 ) -> None:
     """Print a token signed with MNESIS_AUTH_SECRET. Without --scope it allows memory:write."""
     with _complaints_told():
@@ -105,6 +108,8 @@ def token(
                 tenant_claim=settings.auth_tenant_claim,
                 issuer=settings.auth_issuer,
                 audience=settings.auth_audience,
+                roles=role or (),
+                roles_claim=settings.auth_roles_claim,
             )
         )
 
