@@ -130,7 +130,7 @@ def stored_container(row: Row) -> ArchivedContainer:
 
 def filled(given: dict[str, Any]) -> ArchivedContainer:
     """A container with what an older mnesis did not know of it."""
-    columns = {"version": 1, "updated_at": given.get("created_at"), "deleted": False, **given}
+    columns = {"version": 1, "updated_at": given.get("created_at"), "deleted": False, "guarded": False, **given}
     for column in CONTAINER_COLUMNS:
         if columns.setdefault(column.name, None) is None and not column.nullable:
             raise BadLine(f"must have a value as {column.name}")

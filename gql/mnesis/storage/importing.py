@@ -44,7 +44,7 @@ from mnesis.storage.rows import memory_row
 from mnesis.storage.search_index import search_row
 from mnesis.storage.search_statements import SearchWriteStatements
 from mnesis.storage.statements import CONTAINER, HISTORY, IDEMPOTENCY, MEMORY, WriteStatements
-from mnesis.storage.visibility import TENANT, VisibleStatement, caller_parameters, compile_visible, visible
+from mnesis.storage.visibility import TENANT, VisibleStatement, caller_parameters, compile_of_tenant, of_tenant
 
 ROWS_AT_ONCE = 500
 BYTES_AT_ONCE = 4 * 2**20
@@ -101,7 +101,7 @@ class _Statements:
 
     def __init__(self, engine: Engine, *, embeds: bool) -> None:
         def asked(statement: Select[Any]) -> VisibleStatement:
-            return compile_visible(visible(statement), engine.dialect)
+            return compile_of_tenant(of_tenant(statement), engine.dialect)
 
         def removed(statement: Delete) -> str:
             return str(statement.compile(dialect=engine.dialect))
@@ -133,16 +133,16 @@ class _Statements:
         self.drop_note = removed(IDEMPOTENCY.delete().where(own, noted, IDEMPOTENCY.c.key == bindparam("key")))
         # A memory's arrival stays, whoever changed it meanwhile.
         arrived = MEMORY.c.arrival.between(bindparam("first_arrival"), bindparam("last_arrival"))
-        theirs = HISTORY.c.memory_id.in_(visible(select(MEMORY.c.id).where(arrived)))
+        theirs = HISTORY.c.memory_id.in_(of_tenant(select(MEMORY.c.id).where(arrived)))
         in_range = HISTORY.c.change.between(bindparam("first"), bindparam("last"))
-        of_tenant = HISTORY.c.tenant_id == bindparam(TENANT)
-        self.drop_records = removed(HISTORY.delete().where(of_tenant, or_(in_range, theirs)))
+        in_tenant = HISTORY.c.tenant_id == bindparam(TENANT)
+        self.drop_records = removed(HISTORY.delete().where(in_tenant, or_(in_range, theirs)))
         self.drop_memories = removed(MEMORY.delete().where(MEMORY.c.tenant_id == bindparam(TENANT), arrived))
         self.drop_containers = removed(
             CONTAINER.delete().where(
                 CONTAINER.c.tenant_id == bindparam(TENANT),
                 engine.among(CONTAINER.c.id, "ids"),
-                CONTAINER.c.id.not_in(visible(select(MEMORY.c.container_id))),
+                CONTAINER.c.id.not_in(of_tenant(select(MEMORY.c.container_id))),
             )
         )
 

@@ -22,7 +22,7 @@ from mnesis.storage.rows import memory_from
 from mnesis.storage.search_statements import SearchWriteStatements
 from mnesis.storage.statements import WriteStatements
 from mnesis.storage.transaction import ANSWERS_KEPT, Transactions
-from mnesis.storage.visibility import TENANT, VisibleStatement
+from mnesis.storage.visibility import TENANT, VisibleStatement, caller_parameters
 from mnesis.usecases.ports import Removal, RemovalCounts, RemovalStep
 
 REMOVED = "removed"
@@ -49,7 +49,7 @@ class Removing:
         last: bool,
     ) -> RemovalStep:
         """See `mnesis.usecases.ports.MemoryRemover.remove`."""
-        step = _Step(self._engine, self._transactions, self._statements, self._writes, cursor, caller.tenant)
+        step = _Step(self._engine, self._transactions, self._statements, self._writes, cursor, caller)
         return step.run(removal, ids, found, last)
 
 
@@ -63,14 +63,15 @@ class _Step:
         statements: RemovalStatements,
         writes: WriteStatements,
         cursor: DriverCursor,
-        tenant: str,
+        caller: Caller,
     ) -> None:
         self._engine = engine
         self._transactions = transactions
         self._statements = statements
         self._writes = writes
         self._cursor = cursor
-        self._tenant = tenant
+        self._tenant = caller.tenant
+        self._caller = caller
         self._now = transactions.now()
 
     def run(self, removal: Removal, ids: Collection[str], found: str | None, last: bool) -> RemovalStep:
@@ -123,6 +124,7 @@ class _Step:
             mode=WriteMode.PER_ENTRY,
             actor=removal.actor,
             reason=removal.reason,
+            caller=self._caller,
         )
         [outcome] = self._transactions.apply(self._cursor, self._tenant, [batch]).outcomes
         counted = Counter(
@@ -180,7 +182,7 @@ class _Step:
         self._engine.write(self._cursor, self._writes.put_answers, [row])
 
     def _rows(self, statement: VisibleStatement, values: Mapping[str, Any]) -> list[Any]:
-        self._cursor.execute(statement.text, {**statement.fixed, TENANT: self._tenant, **values})
+        self._cursor.execute(statement.text, {**statement.fixed, **caller_parameters(self._caller), **values})
         rows: list[Any] = self._cursor.fetchall()
         return rows
 
@@ -213,5 +215,7 @@ def _bare(row: Any) -> Memory:
         updated_by=None,
         arrival=columns["arrival"],
         deleted=bool(columns["deleted"]),
+        owner=columns["owner"],
+        guarded=bool(columns["guarded"]),
         values=EMPTY_VALUES[memory_type],
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from mnesis.domain.access import Access
 from mnesis.domain.commands import Batch, BatchOutcome
 from mnesis.domain.decide import Decision, decide
 from mnesis.domain.history import HistoryRecord
@@ -16,7 +17,7 @@ from mnesis.domain.memory import Memory
 from mnesis.domain.searching import changed_for_search
 from mnesis.domain.workspace import Needs, Workspace
 from mnesis.storage.answers import answer_from, answer_text
-from mnesis.storage.container_rows import container_row, default_container
+from mnesis.storage.container_rows import container_row, default_container, roles_from
 from mnesis.storage.embedding_statements import due_statement
 from mnesis.storage.engines import DriverCursor, Engine
 from mnesis.storage.instants import to_microseconds
@@ -96,7 +97,7 @@ class Transactions:
         """
         started = to_microseconds(now)
         cursor.execute(self._statements.take_changes, {TENANT: tenant, "count": count, "now": started})
-        change, created_at, mark = cursor.fetchone()
+        change, created_at, mark, _ = cursor.fetchone()
         if change == count and created_at == started:
             default = container_row(tenant, default_container(now))
             self._engine.write(cursor, self._statements.new_container, [default])
@@ -130,10 +131,11 @@ class Transactions:
             values = {"ids": texts(needs.history_from), "least": min(needs.history_from.values())}
             workspace.keep_history(map(record_from, rows(statements.history_from, values)))
         # What is brought back may lie in a container that is gone.
-        containers = needs.containers | {stored[each].container_id for each in needs.history_from if each in stored}
+        containers = needs.containers | {
+            memory.container_id for memory in stored.values() if memory.guarded or memory.id in needs.history_from
+        }
         if containers:
-            found = rows(statements.containers, {"ids": texts(containers)})
-            workspace.keep_containers((container_id, bool(deleted)) for container_id, deleted in found)
+            _keep_containers(workspace, rows(statements.containers, {"ids": texts(containers)}))
         keys = {(batch.actor, batch.idempotency.key) for batch in batches if batch.idempotency is not None}
         if keys:
             oldest = to_microseconds(now - ANSWERS_KEPT)
@@ -208,3 +210,10 @@ class Transactions:
         ]
         if answers:
             self._engine.write(cursor, self._statements.put_answers, answers)
+
+
+def _keep_containers(workspace: Workspace, found: Sequence[Sequence[Any]]) -> None:
+    workspace.keep_containers((row[0], bool(row[1])) for row in found)
+    for container_id, _, guarded, owner, roles in found:
+        if guarded:
+            workspace.guards[container_id] = Access(owner=owner, roles=frozenset(roles_from(roles)), guarded=True)
