@@ -30,6 +30,7 @@ from mnesis.usecases.watching import WatchableMemories
 from mnesis.web.assembly import assemble
 from mnesis.web.authentication import Authenticator, LocalAuthenticator, TokenAuthenticator
 from mnesis.web.keys import JwksAddress, JwksFile, KeySource, KeysUnavailable, SharedSecret
+from mnesis.web.rates import RateLimiter
 from mnesis.web.routes import public_routes
 from mnesis.web.stopping import told_of_the_end
 
@@ -60,6 +61,7 @@ def create_app(settings: Settings, *, database: Callable[[], Database] | None = 
     service = _Service()
     callers = authenticator(settings)
     options = endpoint_options(settings)
+    rates = RateLimiter(per_subject=settings.requests_per_minute, per_tenant=settings.tenant_requests_per_minute)
     observed = observation_of(settings)
 
     @asynccontextmanager
@@ -79,6 +81,7 @@ def create_app(settings: Settings, *, database: Callable[[], Database] | None = 
             options=options,
             observer=observed.observer,
             known_name=known_among(settings.metrics_operations),
+            rates=rates,
         )
         retention = MemoryRetention(service.database.aging, service.database.store, service.database.reader)
         gc.collect()

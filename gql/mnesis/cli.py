@@ -179,6 +179,30 @@ def retention(
         asyncio.run(retain(settings, dry_run=dry_run, tenant=tenant, container_id=container, as_json=as_json))
 
 
+@app.command()
+def quota(
+    tenant: Annotated[str, typer.Argument(help="Whose quotas these are.")],
+    memories: Annotated[int | None, typer.Option(min=0, help="How many memories it may have.")] = None,
+    size: Annotated[int | None, typer.Option("--bytes", min=0, help="How many bytes they may hold.")] = None,
+    writes_per_month: Annotated[
+        int | None, typer.Option(min=0, help="How many memories it may create, change or restore in a month.")
+    ] = None,
+    none: Annotated[bool, typer.Option("--none", help="Bound nothing any more.")] = False,
+    show: Annotated[bool, typer.Option("--show", help="Only show them, as without any option.")] = False,
+    database: DatabaseOption = None,
+) -> None:
+    """Set what a tenant may use, and print the quotas and what of them is used, as JSON."""
+    with _complaints_told():
+        settings = Settings.load(database_url=database)
+        from mnesis.domain.quotas import Quotas
+        from mnesis.quota import quota as kept
+
+        given = Quotas(memories=memories, bytes=size, writes_per_month=writes_per_month)
+        if show and (none or not given.is_empty):
+            raise Complaint("--show changes nothing: give it alone.")
+        asyncio.run(kept(settings, tenant=tenant, given=given, none=none))
+
+
 @contextmanager
 def _complaints_told() -> Iterator[None]:
     try:

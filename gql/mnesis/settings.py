@@ -74,6 +74,16 @@ class Settings(BaseSettings):
     )
     auth_issuer: str | None = Field(default=None, description="When set, a token's `iss` must equal it.")
     auth_audience: str | None = Field(default=None, description="When set, a token's `aud` must contain it.")
+    requests_per_minute: int = Field(
+        default=0,
+        ge=0,
+        description="Requests of one subject that each process answers in a minute; `0`: any.",
+    )
+    tenant_requests_per_minute: int = Field(
+        default=0,
+        ge=0,
+        description="Requests of one tenant that each process answers in a minute; `0`: any.",
+    )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
         description="Origins whose pages may call the server, separated by commas; `*` for any.",

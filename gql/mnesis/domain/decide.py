@@ -28,6 +28,7 @@ from mnesis.domain.history import FieldChange, HistoryRecord, entries_change
 from mnesis.domain.limits import Limits
 from mnesis.domain.memory import Memory
 from mnesis.domain.memory_types import NOUNS, HistoryAction, MemoryType, WriteMode, WriteStatus
+from mnesis.domain.quotas import Allowance, Usage
 from mnesis.domain.refusals import (
     AlreadyExists,
     IdempotencyConflict,
@@ -149,8 +150,13 @@ def decide(
     now: datetime,
     limits: Limits,
     new_id: Callable[[], str],
+    allowance: Allowance | None = None,
 ) -> Decision:
-    """Applies a batch to a workspace. ``change`` is the tenant's change number for it."""
+    """Applies a batch to a workspace. ``change`` is the tenant's change number for it.
+
+    A batch that would use more than the ``allowance`` is refused as a whole, whatever its mode: by what it adds in all,
+    so that it may make room for itself.
+    """
     if (key := batch.idempotency) is not None:
         answered = workspace.answers.get((batch.actor, key.key))
         if answered is not None:
@@ -179,6 +185,11 @@ def decide(
     if all(outcome.status is WriteStatus.FAILED for outcome in outcomes) and batch.commands:
         return Decision(outcome=BatchOutcome(outcomes=outcomes))
     _raise_sessions(course)
+    if (
+        allowance is not None
+        and (refusal := allowance.take(_growth(course, workspace, outcomes, allowance))) is not None
+    ):
+        return Decision(outcome=refused_whole(batch.commands, refusal))
     workspace.merge(course.space)
     records = _records(batch, course)
     workspace.add_history(records)
@@ -191,6 +202,18 @@ def decide(
         records=records,
         remembered=True,
     )
+
+
+def _growth(course: _Course, before: Workspace, outcomes: tuple[Outcome, ...], allowance: Allowance) -> Usage:
+    """What a batch adds to what the tenant uses."""
+    memories = size = 0
+    for memory_id, position in course.latest.items():
+        for memory, sign in ((course.pending[position].memory, 1), (before.get(memory_id), -1)):
+            if memory is not None and not memory.deleted:
+                memories += sign
+                size += sign * allowance.measure(memory)
+    writes = sum(outcome.status in (WriteStatus.CREATED, WriteStatus.UPDATED) for outcome in outcomes)
+    return Usage(memories=memories, bytes=size, writes=writes)
 
 
 def _claim(claim: SessionClaim, course: _Course) -> tuple[Refusal, ...]:

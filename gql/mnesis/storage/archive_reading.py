@@ -95,6 +95,8 @@ def _check_container(container: ArchivedContainer, limits: Limits) -> None:
         raise BadLine("has a version that is not 1 or more")
     if container.deleted and container.id == DEFAULT_CONTAINER:
         raise BadLine("tells of a deleted default container, which cannot be")
+    if container.columns["guarded"] and container.id == DEFAULT_CONTAINER:
+        raise BadLine("tells of a default container that is not open to the tenant, which cannot be")
     try:
         retention = retention_from(columns["retention"])
     except (AttributeError, TypeError, ValueError):

@@ -40,6 +40,7 @@ from mnesis.storage.archive_lines import (
 from mnesis.storage.embedding_statements import due_statement
 from mnesis.storage.engines import Connection, DriverCursor, Engine, WriteStatement
 from mnesis.storage.instants import to_microseconds
+from mnesis.storage.quotas import QuotaKeeper, quotas_from
 from mnesis.storage.rows import memory_row
 from mnesis.storage.search_index import search_row
 from mnesis.storage.search_statements import SearchWriteStatements
@@ -269,6 +270,7 @@ class Import:
             rows = [container.over(stored.get(container.id, container)).row(self._tenant) for container in part]
             self._engine.write(writing.cursor, self._statements.put_containers, rows)
         writing.cursor.execute(self._statements.drop_note, {**self._values, "subject": _NOTED_BY, "key": note.key})
+        self._recount(writing.cursor, writing.quota)
         note.finishing = True
         writing.cursor.execute("COMMIT")
 
@@ -277,7 +279,8 @@ class Import:
         self._engine.begin(writing.cursor)
         started = _now()
         writing.cursor.execute(self._statements.lock, {TENANT: self._tenant, "count": 0, "now": started})
-        change, created_at, _ = writing.cursor.fetchone()
+        change, created_at, _, quota = writing.cursor.fetchone()
+        writing.quota = quota
         writing.begin(change)
         if not note.at:
             self._refuse_taken(writing.cursor, self._target)
@@ -403,13 +406,19 @@ class Import:
             cursor = connection.cursor()
             self._engine.begin(cursor)
             cursor.execute(self._statements.lock, {TENANT: self._tenant, "count": 0, "now": _now()})
-            cursor.fetchone()
+            quota = cursor.fetchone()[-1]
             notes = [note for note in self._notes(cursor) if choose(note)]
             for note in notes:
                 self._remove_noted(cursor, note)
+            self._recount(cursor, quota)
             # A tenant that the question itself made goes with the transaction.
             cursor.execute("COMMIT" if notes else "ROLLBACK")
         return bool(notes)
+
+    def _recount(self, cursor: DriverCursor, quota: str | None) -> None:
+        """An import is the operator's and no quota stops it; it counts all the same."""
+        if quota is not None:
+            QuotaKeeper(self._engine).recount(cursor, self._tenant, *quotas_from(quota))
 
     def _remove_noted(self, cursor: DriverCursor, note: _Note) -> None:
         for first, last in note.ranges:
@@ -443,6 +452,7 @@ class _Writing:
     def __init__(self, engine: Engine, statements: _Statements, tenant: str, cursor: DriverCursor) -> None:
         self.cursor = cursor
         self.base = 0
+        self.quota: str | None = None
         self._engine = engine
         self._statements = statements
         self._tenant = tenant
