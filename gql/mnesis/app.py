@@ -30,6 +30,7 @@ from mnesis.usecases.watching import WatchableMemories
 from mnesis.web.assembly import assemble
 from mnesis.web.authentication import Authenticator, LocalAuthenticator, TokenAuthenticator
 from mnesis.web.keys import JwksAddress, JwksFile, KeySource, KeysUnavailable, SharedSecret
+from mnesis.web.rates import RateLimiter
 from mnesis.web.routes import public_routes
 from mnesis.web.stopping import told_of_the_end
 
@@ -63,6 +64,7 @@ def create_app(
     service = _Service()
     callers = authenticator(settings)
     options = endpoint_options(settings)
+    rates = RateLimiter(per_subject=settings.requests_per_minute, per_tenant=settings.tenant_requests_per_minute)
     observed = observation_of(settings)
 
     @asynccontextmanager
@@ -82,6 +84,7 @@ def create_app(
             options=options,
             observer=observed.observer,
             known_name=known_among(settings.metrics_operations),
+            rates=rates,
         )
         retention = MemoryRetention(service.database.aging, service.database.store, service.database.reader)
         if has_process:
@@ -182,6 +185,7 @@ def authenticator(settings: Settings) -> Authenticator:
     return TokenAuthenticator(
         _key_sources(settings),
         tenant_claim=settings.auth_tenant_claim,
+        roles_claim=settings.auth_roles_claim,
         issuer=settings.auth_issuer,
         audience=settings.auth_audience,
     )

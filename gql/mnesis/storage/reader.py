@@ -5,7 +5,7 @@ import logging
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import UTC, datetime
 from time import perf_counter
 from typing import Any, TypeVar
 
@@ -15,6 +15,7 @@ from mnesis.domain.history import HistoryRecord
 from mnesis.domain.ids import DEFAULT_CONTAINER, RecordId
 from mnesis.domain.memory import Memory
 from mnesis.domain.memory_types import MemoryType
+from mnesis.domain.quotas import Quotas, Usage
 from mnesis.domain.time_travel import NotKept, as_of
 from mnesis.storage.compiling import compiled_for
 from mnesis.storage.container_rows import container_from, default_container
@@ -24,6 +25,7 @@ from mnesis.storage.filtering import findable, sought
 from mnesis.storage.instants import to_microseconds
 from mnesis.storage.places import Places
 from mnesis.storage.point_reads import PointReads, Visibility
+from mnesis.storage.quotas import QuotaStatements, month_of, quotas_from
 from mnesis.storage.removal_statements import RemovalStatements
 from mnesis.storage.removing import removal_counts
 from mnesis.storage.rows import record_from
@@ -72,6 +74,7 @@ class Reader:
         self._searcher = Searcher(engine, self._statements.memories)
         self._removals = compiled_for(RemovalStatements, engine)
         self._embeddings = compiled_for(EmbeddingReadStatements, engine)
+        self._quotas = compiled_for(QuotaStatements, engine)
         self._local = threading.local()
         self._connections: set[Connection] = set()
         self._lock = threading.Lock()
@@ -228,6 +231,13 @@ class Reader:
 
     async def count_awaiting_embedding(self, caller: Caller) -> int:
         return _count(await self._rows(caller, self._embeddings.count_due, {}))
+
+    async def quotas(self, caller: Caller) -> tuple[Quotas, Usage] | None:
+        rows = await self._rows(caller, self._quotas.mine, {})
+        if not rows or rows[0][0] is None:
+            return None
+        quotas, usage = quotas_from(rows[0][0])
+        return quotas, usage.at(month_of(datetime.now(UTC)))
 
     async def list_records(self, caller: Caller, query: RecordQuery, page: PageRequest) -> Page[HistoryRecord]:
         conditions, values = self._record_conditions(query)
