@@ -50,12 +50,16 @@ class Create:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Update:
-    """Changes a stored memory. ``always`` counts a change that changes nothing, for a dialect that raises
-    the version with every update."""
+    """Changes a stored memory. ``always`` counts a change that changes nothing, and content that is given for new, for
+    a dialect that raises the version with every update.
+
+    Where a ``container_id`` is given, a memory that lies in another container is not there.
+    """
 
     id: str
     changes: Changes
     if_version: int | None = None
+    container_id: str | None = None
     always: bool = False
 
 
@@ -71,11 +75,12 @@ class PutEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delete:
-    """Leaves a tombstone. A session takes its entries along."""
+    """Leaves a tombstone. A session takes its entries along. ``container_id`` as in `Update`."""
 
     memory_type: MemoryType
     id: str
     if_version: int | None = None
+    container_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,7 @@ def command_faults(command: Command, limits: Limits) -> tuple[Refusal, ...]:
             return (
                 *_unknown(command.id, ("id",), NOUNS[command.changes.memory_type]),
                 *_version_faults(command.if_version),
-                *_patch_faults(command.changes, limits),
+                *_patch_faults(command, limits),
             )
         case PutEntry():
             return (
@@ -85,8 +85,9 @@ def _create_faults(command: Create, limits: Limits) -> Iterator[Refusal]:
             yield InvalidInput(path=(field.name,), text=f"{_spoken(field)} of a new memory must be given.")
 
 
-def _patch_faults(changes: Changes, limits: Limits) -> Iterator[Refusal]:
-    if changes.is_empty:
+def _patch_faults(command: Update, limits: Limits) -> Iterator[Refusal]:
+    changes = command.changes
+    if changes.is_empty and not command.always:
         yield InvalidInput(text="The input holds no field to change.")
     for name in changes.given:
         if (field := FIELDS[changes.memory_type][name]).fixed:

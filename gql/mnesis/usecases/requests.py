@@ -13,12 +13,14 @@ from mnesis.domain.memory_types import MemoryType, ObjectMode, WriteMode
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryUpdate:
     """One memory to change. ``memory_type`` is the type the caller names; the changes have one of their own,
-    and both must agree with what is stored."""
+    and both must agree with what is stored. ``container_id`` and ``always`` as in `Update`."""
 
     memory_type: MemoryType
     id: str
     changes: Changes
     if_version: int | None = None
+    container_id: str | None = None
+    always: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,11 +45,12 @@ class CreateMemories:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteMemory:
-    """One memory to delete; a session takes its entries along."""
+    """One memory to delete; a session takes its entries along. ``container_id`` as in `Update`."""
 
     memory_type: MemoryType
     id: str
     if_version: int | None = None
+    container_id: str | None = None
     reason: str | None = None
     idempotency_key: str | None = None
 

@@ -69,7 +69,12 @@ class MemoryWriter:
             command = _immutable(request.id)
         else:
             command = self._judged(
-                Delete(memory_type=request.memory_type, id=request.id, if_version=request.if_version)
+                Delete(
+                    memory_type=request.memory_type,
+                    id=request.id,
+                    if_version=request.if_version,
+                    container_id=request.container_id,
+                )
             )
         return await self._apply(caller, request, [command])
 
@@ -139,7 +144,14 @@ class MemoryWriter:
         if given is not item.memory_type:
             mismatch = MemoryTypeMismatch(path=("type",), requested=item.memory_type, actual=given, given_input=True)
             return Rejected(refusals=(mismatch,), id=item.id)
-        return self._judged(Update(id=item.id, changes=item.changes, if_version=item.if_version))
+        update = Update(
+            id=item.id,
+            changes=item.changes,
+            if_version=item.if_version,
+            container_id=item.container_id,
+            always=item.always,
+        )
+        return self._judged(update)
 
     def _judged(self, command: _Judged) -> _Judged | Rejected:
         faults = command_faults(command, self._limits)

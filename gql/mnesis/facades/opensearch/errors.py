@@ -1,5 +1,6 @@
 """What is refused, in OpenSearch's words: an exception's name, a reason and a status."""
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -13,6 +14,8 @@ PARSING = "parsing_exception"
 MAPPER_PARSING = "mapper_parsing_exception"
 VERSION_CONFLICT = "version_conflict_engine_exception"
 TOO_BUSY = "rejected_execution_exception"
+
+PREVIEW_CHARACTERS = 100
 
 
 class OpenSearchError(Exception):
@@ -57,9 +60,11 @@ def parsing_error(reason: str) -> OpenSearchError:
     return OpenSearchError(400, PARSING, reason)
 
 
-def unstorable(field: str, reason: str) -> OpenSearchError:
-    """A value that does not fit its field."""
-    return OpenSearchError(400, MAPPER_PARSING, f"failed to parse field [{field}]: {reason}")
+def unparsed(field: str, kind: str, id: str, value: object) -> OpenSearchError:
+    """A value that the mapping of a field does not take."""
+    preview = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    reason = f"failed to parse field [{field}] of type [{kind}] in document with id '{id}'."
+    return OpenSearchError(400, MAPPER_PARSING, f"{reason} Preview of field's value: '{preview[:PREVIEW_CHARACTERS]}'")
 
 
 def refusal_error(refusals: Iterable[Refusal], *, forbidden: str) -> OpenSearchError:
@@ -82,7 +87,9 @@ def refusal_error(refusals: Iterable[Refusal], *, forbidden: str) -> OpenSearchE
         case _ if first.code == "ALREADY_EXISTS":
             return status_error(409, first.message)
         case _ if first.code == "INVALID_INPUT" and first.path:
-            return unstorable(".".join(first.path), first.message)
+            return OpenSearchError(
+                400, MAPPER_PARSING, f"failed to parse field [{'.'.join(first.path)}]: {first.message}"
+            )
         case _:
             return illegal_argument(first.message)
 
