@@ -18,6 +18,7 @@ from mnesis.domain.memory import Memory
 from mnesis.domain.memory_types import ChangeKind, HistoryAction, MemoryType, PayloadType
 from mnesis.domain.working import DEFAULT_ROLE
 from mnesis.facades.opensearch.configuration import KEY, configuration_of, kept
+from mnesis.facades.opensearch.kinds import NAMES
 
 PARTICULARS = ("message_id", "checkpoint_id", "parameters", "infer")
 """What a working memory of theirs is given once and for all and ours has no field for: it lies in the namespace, which
@@ -98,12 +99,20 @@ def container_source(container: Container) -> dict[str, Any]:
     document = {
         "name": container.name,
         "description": container.description,
-        "configuration": configuration_of(container),
+        "configuration": {**configuration_of(container), **_policy(container)},
         "backend_roles": (kept(container) or {}).get("backend_roles"),
         "created_time": millis(container.created_at) if container.created_at is not None else None,
         "last_updated_time": millis(container.updated_at) if container.updated_at is not None else None,
     }
     return {name: value for name, value in document.items() if value is not None}
+
+
+def _policy(container: Container) -> JsonObject:
+    policy: JsonObject = {}
+    for kind, rule in container.retention.items():
+        bounds = {"retention_days": rule.days, "max_count": rule.count}
+        policy[NAMES[kind]] = {name: bound for name, bound in bounds.items() if bound is not None}
+    return {"retention_policy": policy} if policy else {}
 
 
 def namespace_of(memory: Memory) -> JsonObject:
