@@ -14,7 +14,8 @@ from mnesis.domain.containers import (
     Retention,
     SettingValue,
 )
-from mnesis.domain.refusals import AlreadyExists, Refused, VersionConflict
+from mnesis.domain.json_values import JsonObject
+from mnesis.domain.refusals import AlreadyExists, VersionConflict
 from mnesis.facades.opensearch import reading_bodies as read
 from mnesis.facades.opensearch.configuration import CONTAINER_INDEX, KEY, configuration_of, kept
 from mnesis.facades.opensearch.documents import container_source
@@ -57,9 +58,9 @@ async def create_container(asked: Asked) -> dict[str, Any]:
     if chosen is not None and not (isinstance(chosen, str) and _CHOSEN_ID.match(chosen)):
         raise illegal_argument(f"Invalid memory container id: {chosen}. Must match ^[a-zA-Z0-9][a-zA-Z0-9_-]*$")
     configuration = _object(body.get("configuration"))
-    own: dict[str, Any] = {"configuration": new_configuration(configuration)}
+    own: JsonObject = {"configuration": new_configuration(configuration)}
     if body.get("backend_roles") is not None:
-        own["backend_roles"] = check_roles(body["backend_roles"])
+        own["backend_roles"] = list(check_roles(body["backend_roles"]))
     given["metadata"] = {KEY: own}
     if configuration.get("retention_policy") is not None:
         given["retention"] = _rules(asked, {}, configuration["retention_policy"])
@@ -132,7 +133,7 @@ def _changes(asked: Asked, container: Container, body: dict[str, Any]) -> Mappin
     if configuration:
         own["configuration"] = changed_configuration(configuration_of(container), configuration)
     if body.get("backend_roles") is not None:
-        own["backend_roles"] = check_roles(body["backend_roles"])
+        own["backend_roles"] = list(check_roles(body["backend_roles"]))
     if "retention_policy" in configuration:
         given["retention"] = _rules(asked, container.retention, configuration["retention_policy"])
     if own:
