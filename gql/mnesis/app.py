@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from starlette.applications import Starlette
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
 from mnesis.databases import open_database_of
@@ -29,7 +29,9 @@ from mnesis.usecases.retention import MemoryRetention
 from mnesis.usecases.watching import WatchableMemories
 from mnesis.web.assembly import assemble
 from mnesis.web.authentication import Authenticator, LocalAuthenticator, TokenAuthenticator
+from mnesis.web.dialects import Dialect
 from mnesis.web.keys import JwksAddress, JwksFile, KeySource, KeysUnavailable, SharedSecret
+from mnesis.web.observation import Observer
 from mnesis.web.routes import public_routes
 from mnesis.web.stopping import told_of_the_end
 
@@ -42,6 +44,7 @@ class _Service:
     """What exists only while the database is open; requests arrive after that and end before it is closed."""
 
     database: Database
+    memories: Memories
     endpoint: GraphQLEndpoint
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -62,6 +65,8 @@ def create_app(settings: Settings, *, database: Callable[[], Database] | None = 
     options = endpoint_options(settings)
     observed = observation_of(settings)
 
+    routes, dialects = facades_of(settings, service, observed.observer)
+
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         service.database = database() if database else open_database_of(settings, observed.meter)
@@ -72,6 +77,7 @@ def create_app(settings: Settings, *, database: Callable[[], Database] | None = 
             limits=settings.limits(),
             questions=Questions(embedder, timeout_s=settings.embeddings_query_timeout_s),
         )
+        service.memories = memories
         service.endpoint = GraphQLEndpoint(
             memories,
             WatchableMemories(service.database.feed),
@@ -101,6 +107,7 @@ def create_app(settings: Settings, *, database: Callable[[], Database] | None = 
         [
             Route("/graphql", service),
             WebSocketRoute("/graphql", service),
+            *routes,
             *observed.routes,
             *public_routes(schema=sdl(), check=service.check, playground=settings.playground),
         ],
@@ -109,8 +116,22 @@ def create_app(settings: Settings, *, database: Callable[[], Database] | None = 
         cors_origins=settings.cors_origins,
         request_bytes=settings.limit_request_bytes,
         observer=observed.observer,
+        dialects=dialects,
         lifespan=lifespan,
     )
+
+
+def facades_of(settings: Settings, service: _Service, observer: Observer) -> tuple[list[BaseRoute], list[Dialect]]:
+    """The routes of the façades that are switched on, and how what they refuse sounds. Others are not even imported."""
+    routes: list[BaseRoute] = []
+    dialects: list[Dialect] = []
+    if "alchemyst" in settings.facades:
+        from mnesis.facades.alchemyst.routes import DIALECT, alchemyst_routes
+
+        limits = settings.operation_limits()
+        routes += alchemyst_routes(lambda: service.memories, limits=limits, observer=observer)
+        dialects.append(DIALECT)
+    return routes, dialects
 
 
 @asynccontextmanager

@@ -109,12 +109,17 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionClaim:
-    """What a batch of entries requires of its session before any entry is looked at."""
+    """What a batch of entries requires of its session before any entry is looked at.
+
+    ``namespace`` and ``metadata`` are those of a session that is created; one that is there keeps its own.
+    """
 
     session_id: str
     if_version: int | None = None
     create: bool = False
     container_id: str = DEFAULT_CONTAINER
+    namespace: JsonObject | None = None
+    metadata: JsonObject | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
-from mnesis.domain.commands import Changes, Create, Delete, PutEntry, Restore, Update
+from mnesis.domain.commands import Changes, Create, Delete, PutEntry, Restore, SessionClaim, Update
 from mnesis.domain.fields import FieldValue, Values
 from mnesis.domain.history import FieldChange, creation_changes, field_change, field_changes
 from mnesis.domain.json_values import json_bytes, merge_patch
@@ -163,10 +163,16 @@ def touched(session: Memory, moment: Moment) -> Memory:
     return _next(session, moment)
 
 
-def new_session(stored: Memory | None, session_id: str, container_id: str, moment: Moment) -> Verdict:
-    """An empty session for entries to come."""
-    blank = Changes(memory_type=MemoryType.SESSION, given={})
-    return create(stored, None, Create(id=session_id, container_id=container_id, changes=blank), moment)
+def new_session(stored: Memory | None, claim: SessionClaim, moment: Moment) -> Verdict:
+    """A session for entries to come, with nothing but what the claim gives it."""
+    given = {"metadata": claim.metadata} if claim.metadata is not None else {}
+    command = Create(
+        id=claim.session_id,
+        container_id=claim.container_id,
+        namespace=claim.namespace,
+        changes=Changes(memory_type=MemoryType.SESSION, given=given),
+    )
+    return create(stored, None, command, moment)
 
 
 def _put_new(stored: Memory | None, session: Memory, command: PutEntry, moment: Moment) -> Verdict:

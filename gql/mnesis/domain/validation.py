@@ -40,7 +40,7 @@ def command_faults(command: Command, limits: Limits) -> tuple[Refusal, ...]:
             )
 
 
-def claim_faults(claim: SessionClaim) -> tuple[Refusal, ...]:
+def claim_faults(claim: SessionClaim, limits: Limits) -> tuple[Refusal, ...]:
     """What is wrong with a session claim: a session that may be created needs an id that can be one."""
     faults: list[Refusal] = list(_version_faults(claim.if_version))
     if not claim.create:
@@ -49,6 +49,9 @@ def claim_faults(claim: SessionClaim) -> tuple[Refusal, ...]:
         if not is_id(claim.session_id):
             faults.append(InvalidInput(path=("session_id",), text=f"A session's id {CHOSEN_ID_RULE}."))
         faults += _unknown(claim.container_id, ("container_id",), "container")
+        for name, value in (("namespace", claim.namespace), ("metadata", claim.metadata)):
+            if value is not None:
+                faults += _object_faults(value, (name,), limits)
     return tuple(faults)
 
 

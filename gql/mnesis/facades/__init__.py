@@ -1,1 +1,1 @@
-"""Other products' REST dialects over the same use cases: each translates, and decides nothing."""
+"""Other products' APIs over the same use cases: each translates, and decides nothing."""

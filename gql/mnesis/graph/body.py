@@ -1,15 +1,14 @@
 """What a client asks for, as it arrives over HTTP: read strictly, and never with a fault."""
 
 import json
-import re
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 from starlette.datastructures import QueryParams
 
-# orjson silently makes floats of integers beyond 64 bits, the shortest of which have 19 digits.
-_LONG_NUMBER = re.compile(rb"[0-9]{19}")
+from mnesis.web import json_text
+
 _WORDS = ("query", "operationName", "documentId")
 
 
@@ -61,17 +60,10 @@ def encoded(answer: object) -> bytes:
 
 def decoded(body: bytes) -> Any:
     """What JSON in UTF-8 says. Raises `NotJson`."""
-    if _LONG_NUMBER.search(body) is None:
-        try:
-            return orjson.loads(body)
-        except orjson.JSONDecodeError:
-            # The standard library also reads lone surrogates, huge numbers and nesting that orjson does not; the domain
-            # refuses them with the path to the place, which helps more than "malformed JSON".
-            pass
     try:
-        return json.loads(body.decode(), parse_constant=_refused_constant)
-    except (ValueError, RecursionError):
-        raise NotJson("The body is not valid JSON in UTF-8.") from None
+        return json_text.decoded(body)
+    except json_text.NotJson as refused:
+        raise NotJson(str(refused)) from None
 
 
 def operation_from(asked: Any) -> Operation:
@@ -100,10 +92,6 @@ def operation_from(asked: Any) -> Operation:
 def names_document(extensions: object) -> bool:
     """Whether the extensions of a request say which document it asks for."""
     return isinstance(extensions, dict) and extensions.get("persistedQuery") is not None
-
-
-def _refused_constant(name: str) -> None:
-    raise NotJson(f"The body holds {name}, which JSON does not have.")
 
 
 def _as_null(_: str) -> None:

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
-from mnesis.domain.commands import Changes, Create
+from mnesis.domain.commands import Changes, Create, Delete
 from mnesis.domain.containers import ContainerDeletion, ContainerUpdate, NewContainer
 from mnesis.domain.entries import ContextEntry
 from mnesis.domain.filters import MemoryFilter
 from mnesis.domain.ids import DEFAULT_CONTAINER
+from mnesis.domain.json_values import JsonObject
 from mnesis.domain.memory_types import MemoryType, ObjectMode, WriteMode
 
 
@@ -56,6 +57,16 @@ class DeleteMemory:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteSeveral:
+    """Memories to delete by their ids; sessions take their entries along."""
+
+    items: tuple[Delete, ...]
+    mode: WriteMode = WriteMode.ATOMIC
+    reason: str | None = None
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RestoreMemory:
     """One memory to bring back to an earlier version, as a new one."""
 
@@ -69,7 +80,10 @@ class RestoreMemory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateContextMemory:
-    """The entries of one session to change or to add. ``if_version`` is the session's."""
+    """The entries of one session to change or to add. ``if_version`` is the session's.
+
+    ``namespace`` and ``session_metadata`` are for a session that is created.
+    """
 
     session_id: str
     entries: tuple[ContextEntry, ...]
@@ -77,6 +91,8 @@ class UpdateContextMemory:
     if_version: int | None = None
     create_session: bool = False
     container_id: str = DEFAULT_CONTAINER
+    namespace: JsonObject | None = None
+    session_metadata: JsonObject | None = None
     object_mode: ObjectMode = ObjectMode.REPLACE
     reason: str | None = None
     idempotency_key: str | None = None

@@ -35,6 +35,7 @@ from mnesis.usecases.ports import MemoryStore
 from mnesis.usecases.requests import (
     CreateMemories,
     DeleteMemory,
+    DeleteSeveral,
     MemoryUpdate,
     RestoreMemory,
     UpdateContextMemory,
@@ -78,6 +79,10 @@ class MemoryWriter:
             )
         return await self._apply(caller, request, [command])
 
+    async def delete_several(self, caller: Caller, request: DeleteSeveral) -> BatchOutcome:
+        """Deletes memories in order; paths of refusals begin at the item."""
+        return await self._apply(caller, request, [self._judged(item) for item in request.items])
+
     async def restore_memory(self, caller: Caller, request: RestoreMemory) -> BatchOutcome:
         """Makes an earlier version current again; a deleted session comes back with its entries."""
         command: Restore | Rejected
@@ -104,13 +109,15 @@ class MemoryWriter:
             if_version=request.if_version,
             create=request.create_session,
             container_id=request.container_id,
+            namespace=request.namespace,
+            metadata=request.session_metadata,
         )
         return await self._apply(caller, request, commands, claim, len(request.entries))
 
     async def _apply(
         self,
         caller: Caller,
-        request: UpdateMemories | CreateMemories | DeleteMemory | RestoreMemory | UpdateContextMemory,
+        request: UpdateMemories | CreateMemories | DeleteMemory | DeleteSeveral | RestoreMemory | UpdateContextMemory,
         commands: Sequence[Command | Rejected],
         claim: SessionClaim | None = None,
         submitted: int | None = None,
@@ -120,7 +127,7 @@ class MemoryWriter:
             return _refused(commands, submitted, (Forbidden(required_scope=Scope.WRITE),))
         faults = request_faults(reason=request.reason, idempotency_key=request.idempotency_key)
         if claim is not None:
-            faults += claim_faults(claim)
+            faults += claim_faults(claim, self._limits)
         if submitted > self._limits.commands:
             path = "entries" if claim is not None else "items"
             faults += (LimitExceeded(path=(path,), unit=path, limit=self._limits.commands, actual=submitted),)

@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute
 
 from mnesis.web.answers import answer_fault, answer_http_exception
 from mnesis.web.authentication import Authenticator
+from mnesis.web.dialects import Dialect
 from mnesis.web.gate import Authentication, BodyLimit, LocalOnly, SafeHeaders
 from mnesis.web.observation import UNOBSERVED, Observer
 from mnesis.web.request_notes import HEADER, RequestNotes
@@ -24,12 +25,13 @@ def assemble(
     cors_origins: Sequence[str],
     request_bytes: int,
     observer: Observer = UNOBSERVED,
+    dialects: Sequence[Dialect] = (),
     lifespan: Any = None,  # Starlette's own type for it is not public.
 ) -> Starlette:
     """The application that serves these routes.
 
     ``local_only`` is for a server that knows no callers: see `LocalOnly`. Pages of the ``cors_origins`` may call. The
-    ``observer`` hears of what is refused.
+    ``observer`` hears of what is refused, which below the paths of the ``dialects`` is told in their words.
     """
     gate = [
         Middleware(SafeHeaders),
@@ -49,6 +51,7 @@ def assemble(
         exception_handlers={HTTPException: answer_http_exception, Exception: answer_fault},
         lifespan=lifespan,
     )
+    app.state.dialects = tuple(dialects)
     # A redirect to the path without the slash would lead around a proxy's prefix; such a path is simply unknown.
     app.router.redirect_slashes = False
     return app
