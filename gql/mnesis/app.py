@@ -131,6 +131,16 @@ def facades_of(settings: Settings, service: _Service, observer: Observer) -> tup
         limits = settings.operation_limits()
         routes += alchemyst_routes(lambda: service.memories, limits=limits, observer=observer)
         dialects.append(DIALECT)
+    if "opensearch" in settings.facades:
+        from mnesis.facades.opensearch.routes import OPENSEARCH, opensearch_routes
+
+        routes += opensearch_routes(
+            lambda: service.memories,
+            retains=settings.retention_every_s > 0,
+            limits=settings.operation_limits(),
+            observer=observer,
+        )
+        dialects.append(OPENSEARCH)
     return routes, dialects
 
 

@@ -23,7 +23,7 @@ POSTGRESQL_SCHEMES = ("postgresql://", "postgres://")
 _DEFAULTS = Limits()
 _OPERATION_DEFAULTS = OperationLimits()
 _NEVER = ("0", "off")
-FACADES = ("alchemyst",)
+FACADES = ("alchemyst", "opensearch")
 """The other products' APIs that the server can speak."""
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -100,7 +100,7 @@ class Settings(BaseSettings):
     )
     facades: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
-        description="Other products' APIs to serve beside GraphQL, separated by commas: `alchemyst`.",
+        description="Other products' APIs to serve beside GraphQL, separated by commas: `alchemyst`, `opensearch`.",
     )
     reader_threads: AtLeastOne = Field(default=4, description="Threads, each with a connection, that read.")
     writer_lanes: AtLeastOne = Field(

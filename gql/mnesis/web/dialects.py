@@ -17,10 +17,12 @@ class Dialect:
     """The dialect of everything below ``prefix``.
 
     ``refusal`` makes the answer of a status, a message and what else is known of it, such as ``limit`` or ``errorId``.
+    ``authorization`` makes of an ``Authorization`` header of the dialect's one that an `Authenticator` reads.
     """
 
     prefix: str
     refusal: Callable[[int, str, Mapping[str, Any]], Response]
+    authorization: Callable[[str | None], str | None] = lambda header: header
 
 
 def dialect_of(scope: Scope) -> Dialect | None:

@@ -14,6 +14,8 @@ PARSING = "parsing_exception"
 MAPPER_PARSING = "mapper_parsing_exception"
 VERSION_CONFLICT = "version_conflict_engine_exception"
 TOO_BUSY = "rejected_execution_exception"
+TIMEOUT = "timeout_exception"
+SECURITY = "security_exception"
 
 PREVIEW_CHARACTERS = 100
 

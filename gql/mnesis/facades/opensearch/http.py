@@ -1,22 +1,20 @@
 """How OpenSearch speaks HTTP: what a request must look like, and what its query parameters make of an answer."""
 
-import logging
+import json
 import re
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from fnmatch import translate
 from typing import Any, TypeAlias
-from uuid import uuid4
 
 import orjson
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
 from mnesis.domain.caller import Caller
-from mnesis.domain.refusals import Refused
-from mnesis.facades.opensearch.errors import PARSE, TOO_BUSY, OpenSearchError, illegal_argument, refusal_error
+from mnesis.facades.opensearch.errors import PARSE, OpenSearchError, illegal_argument
 from mnesis.usecases.memories import Memories
-from mnesis.usecases.ports import Overloaded
+from mnesis.web.json_text import NotJson, decoded
 
 EVERYWHERE = frozenset({"pretty", "human", "error_trace", "filter_path"})
 """Query parameters that every endpoint takes."""
@@ -24,7 +22,6 @@ MEDIA_TYPE = "application/json; charset=UTF-8"
 NO_PRIVILEGE = "User doesn't have privilege to perform this operation on this memory container"
 
 _JSON_TYPE = re.compile(r"application/(vnd\.opensearch\+)?json\s*(;.*)?\Z", re.IGNORECASE)
-_log = logging.getLogger("mnesis.facades")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,36 +43,18 @@ Handler: TypeAlias = Callable[[Asked], Awaitable[dict[str, Any]]]
 """Answers a request with what is sent with the status 200, or raises `OpenSearchError`."""
 
 
-async def answered(
-    request: Request, handler: Handler, *, memories: Memories, retains: bool, parameters: Collection[str] = ()
-) -> Response:
-    """The answer to a request; ``parameters`` are those of the query that the handler knows itself."""
-    query = request.query_params
-    try:
-        asked = Asked(
-            caller=request.scope["state"]["caller"],
-            memories=memories,
-            path=request.path_params,
-            parameters=query,
-            body=await _body(request),
-            retains=retains,
-        )
-        _check_parameters(request, known=EVERYWHERE.union(parameters))
-        return json_response(await handler(asked), query=query)
-    except OpenSearchError as error:
-        return error_response(error, query=query)
-    except Refused as refused:
-        return error_response(refusal_error(refused.refusals, forbidden=NO_PRIVILEGE), query=query)
-    except Overloaded:
-        busy = OpenSearchError(429, TOO_BUSY, "The server has too much to do; try again later.")
-        busy.headers["Retry-After"] = "1"
-        return error_response(busy, query=query)
-    except ClientDisconnect:
-        return Response(status_code=400)
-    except Exception as fault:
-        error_id = str(uuid4())
-        _log.error("Fault %s", error_id, exc_info=fault)
-        return error_response(OpenSearchError(500, "exception", f"Internal server error {error_id}"), query=query)
+async def asked_of(request: Request, *, memories: Memories, retains: bool, parameters: Collection[str]) -> Asked:
+    """What a request asks; ``parameters`` are those of the query that its endpoint knows. Raises `OpenSearchError`."""
+    asked = Asked(
+        caller=request.scope["state"]["caller"],
+        memories=memories,
+        path=request.path_params,
+        parameters=request.query_params,
+        body=await _body(request),
+        retains=retains,
+    )
+    _check_parameters(request, known=EVERYWHERE.union(parameters))
+    return asked
 
 
 def json_response(
@@ -87,7 +66,12 @@ def json_response(
         content = filtered(content, wanted.split(","))
     options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE if query.get("pretty", "false") != "false" else None
     kept = {"Cache-Control": "no-store", **headers}
-    return Response(orjson.dumps(content, option=options), status, kept, media_type=MEDIA_TYPE)
+    try:
+        written = orjson.dumps(content, option=options)
+    except TypeError:
+        # What is quoted of a request may be what UTF-8 cannot carry; here it is escaped.
+        written = json.dumps(content).encode()
+    return Response(written, status, kept, media_type=MEDIA_TYPE)
 
 
 def error_response(error: OpenSearchError, *, query: Mapping[str, str] | None = None) -> Response:
@@ -137,9 +121,9 @@ async def _body(request: Request) -> Any:
         told = "is missing" if media_type is None else f"[{media_type}] is not supported"
         raise UnsupportedContent(f"Content-Type header {told}")
     try:
-        return orjson.loads(content)
-    except orjson.JSONDecodeError as error:
-        raise OpenSearchError(400, PARSE, f"Failed to parse request body: {error}") from None
+        return decoded(content)
+    except NotJson as error:
+        raise OpenSearchError(400, PARSE, str(error)) from None
 
 
 class UnsupportedContent(OpenSearchError):
