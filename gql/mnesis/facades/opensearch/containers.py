@@ -61,7 +61,8 @@ async def create_container(asked: Asked) -> dict[str, Any]:
     own: JsonObject = {"configuration": new_configuration(configuration)}
     if body.get("backend_roles") is not None:
         own["backend_roles"] = list(check_roles(body["backend_roles"]))
-    given["metadata"] = {KEY: own}
+    metadata: JsonObject = {KEY: own}
+    given["metadata"] = metadata
     if configuration.get("retention_policy") is not None:
         given["retention"] = _rules(asked, {}, configuration["retention_policy"])
     command = NewContainer(id=chosen, settings=ContainerSettings(given=given))
