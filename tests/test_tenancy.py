@@ -71,6 +71,7 @@ QUERIES = {
 MORE_QUERIES = (
     Way(document='{{ memoryContainer(id: "{container}") {{ id }} }}', not_there=None, scope=READ),
     Way(document='{{ node(id: "{container}") {{ id }} }}', not_there=None, scope=READ),
+    Way(document="{{ viewer {{ quotas {{ memories {{ used }} }} }} }}", not_there={"quotas": None}, scope=READ),
     Way(document="{{ viewer {{ awaitingEmbedding }} }}", not_there={"awaitingEmbedding": None}, scope=READ),
     Way(
         document='{{ searchMemories(query: "ada", mode: FULL_TEXT) {{ mode nodes {{ id }} }} }}',
@@ -168,18 +169,18 @@ MUTATIONS["createMemoryContainer"] = Way(
         "errors": [],
         "container": {"id": "secrets", "description": None, "memoryCount": 0},
     },
-    scope=ADMIN,
+    scope=WRITE,
 )
 MUTATIONS["updateMemoryContainer"] = Way(
     document='mutation {{ updateMemoryContainer(id: "{container}", input: {{name: "mine"}})'
     f" {{{{ {ERRORS} }}}} }}}}",
     not_there=NOT_FOUND,
-    scope=ADMIN,
+    scope=WRITE,
 )
 MUTATIONS["deleteMemoryContainer"] = Way(
     document=f'mutation {{{{ deleteMemoryContainer(id: "{{container}}", deleteMemories: true) {{{{ {ERRORS} }}}} }}}}',
     not_there=NOT_FOUND,
-    scope=ADMIN,
+    scope=WRITE,
 )
 NOTHING_REMOVED = {"receipt": {"total": 0, "history": 0}, "errors": []}
 REMOVED = 'filter: {{or: [{{ids: ["{session}", "{entry}"]}}, {{text: "this"}}]}}'

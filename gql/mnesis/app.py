@@ -32,6 +32,7 @@ from mnesis.web.authentication import Authenticator, LocalAuthenticator, TokenAu
 from mnesis.web.dialects import Dialect
 from mnesis.web.keys import JwksAddress, JwksFile, KeySource, KeysUnavailable, SharedSecret
 from mnesis.web.observation import Observer
+from mnesis.web.rates import RateLimiter
 from mnesis.web.routes import public_routes
 from mnesis.web.stopping import told_of_the_end
 
@@ -63,9 +64,10 @@ def create_app(settings: Settings, *, database: Callable[[], Database] | None = 
     service = _Service()
     callers = authenticator(settings)
     options = endpoint_options(settings)
+    rates = RateLimiter(per_subject=settings.requests_per_minute, per_tenant=settings.tenant_requests_per_minute)
     observed = observation_of(settings)
 
-    routes, dialects = facades_of(settings, service, observed.observer)
+    routes, dialects = facades_of(settings, service, observed.observer, rates)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -85,6 +87,7 @@ def create_app(settings: Settings, *, database: Callable[[], Database] | None = 
             options=options,
             observer=observed.observer,
             known_name=known_among(settings.metrics_operations),
+            rates=rates,
         )
         retention = MemoryRetention(service.database.aging, service.database.store, service.database.reader)
         gc.collect()
@@ -121,7 +124,9 @@ def create_app(settings: Settings, *, database: Callable[[], Database] | None = 
     )
 
 
-def facades_of(settings: Settings, service: _Service, observer: Observer) -> tuple[list[BaseRoute], list[Dialect]]:
+def facades_of(
+    settings: Settings, service: _Service, observer: Observer, rates: RateLimiter
+) -> tuple[list[BaseRoute], list[Dialect]]:
     """The routes of the façades that are switched on, and how what they refuse sounds. Others are not even imported."""
     routes: list[BaseRoute] = []
     dialects: list[Dialect] = []
@@ -139,6 +144,7 @@ def facades_of(settings: Settings, service: _Service, observer: Observer) -> tup
             retains=settings.retention_every_s > 0,
             limits=settings.operation_limits(),
             observer=observer,
+            rates=rates,
         )
         dialects.append(OPENSEARCH)
     return routes, dialects
@@ -205,6 +211,7 @@ def authenticator(settings: Settings) -> Authenticator:
     return TokenAuthenticator(
         _key_sources(settings),
         tenant_claim=settings.auth_tenant_claim,
+        roles_claim=settings.auth_roles_claim,
         issuer=settings.auth_issuer,
         audience=settings.auth_audience,
     )

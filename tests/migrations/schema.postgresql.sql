@@ -11,7 +11,10 @@ CREATE TABLE public.container (
     retention json,
     version integer NOT NULL,
     updated_at bigint NOT NULL,
-    deleted boolean NOT NULL
+    deleted boolean NOT NULL,
+    owner text,
+    roles json,
+    guarded boolean DEFAULT false NOT NULL
 );
 CREATE TABLE public.embedding (
     tenant_id text NOT NULL,
@@ -43,7 +46,9 @@ CREATE TABLE public.history (
     actor text,
     reason text,
     created_at bigint NOT NULL,
-    content_updated_at bigint NOT NULL
+    content_updated_at bigint NOT NULL,
+    owner text,
+    guarded boolean DEFAULT false NOT NULL
 );
 CREATE TABLE public.idempotency (
     tenant_id text NOT NULL,
@@ -82,7 +87,9 @@ CREATE TABLE public.memory (
     binary_data bytea,
     tags json,
     memory text,
-    strategy text
+    strategy text,
+    owner text,
+    guarded boolean DEFAULT false NOT NULL
 )
 WITH (fillfactor='85');
 CREATE TABLE public.search (
@@ -97,7 +104,8 @@ CREATE TABLE public.tenant (
     id text NOT NULL,
     change bigint NOT NULL,
     created_at bigint NOT NULL,
-    pruned_change bigint DEFAULT 0 NOT NULL
+    pruned_change bigint DEFAULT 0 NOT NULL,
+    quota json
 );
 ALTER TABLE ONLY public.alembic_version
     ADD CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num);

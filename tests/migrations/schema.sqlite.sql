@@ -12,7 +12,7 @@ CREATE TABLE "container" (
 	retention JSON,
 	version INTEGER NOT NULL,
 	updated_at BIGINT NOT NULL,
-	deleted BOOLEAN NOT NULL,
+	deleted BOOLEAN NOT NULL, owner TEXT, roles JSON, guarded BOOLEAN DEFAULT 0 NOT NULL,
 	PRIMARY KEY (tenant_id, id),
 	CONSTRAINT container_tenant FOREIGN KEY(tenant_id) REFERENCES tenant (id)
 );
@@ -51,7 +51,7 @@ CREATE TABLE history (
 	actor TEXT,
 	reason TEXT,
 	created_at BIGINT NOT NULL,
-	content_updated_at BIGINT NOT NULL,
+	content_updated_at BIGINT NOT NULL, owner TEXT, guarded BOOLEAN DEFAULT 0 NOT NULL,
 	PRIMARY KEY (tenant_id, memory_id, version),
 	CONSTRAINT history_order UNIQUE (tenant_id, change, position)
 );
@@ -96,7 +96,7 @@ CREATE TABLE memory (
 	binary_data BLOB,
 	tags JSON,
 	memory TEXT,
-	strategy TEXT,
+	strategy TEXT, owner TEXT, guarded BOOLEAN DEFAULT 0 NOT NULL,
 	PRIMARY KEY (tenant_id, id),
 	CONSTRAINT memory_container FOREIGN KEY(tenant_id, container_id) REFERENCES container (tenant_id, id),
 	CONSTRAINT memory_entry UNIQUE (tenant_id, session_id, entry_id)
@@ -136,6 +136,6 @@ CREATE TABLE 'search_index_idx'(segid, term, pgno, PRIMARY KEY(segid, term)) WIT
 CREATE TABLE tenant (
 	id TEXT NOT NULL,
 	change BIGINT NOT NULL,
-	created_at BIGINT NOT NULL, pruned_change BIGINT DEFAULT 0 NOT NULL,
+	created_at BIGINT NOT NULL, pruned_change BIGINT DEFAULT 0 NOT NULL, quota JSON,
 	PRIMARY KEY (id)
 );

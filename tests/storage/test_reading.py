@@ -71,6 +71,7 @@ async def everything(bench: Bench, caller: Any, ids: list[str]) -> dict[str, Any
         "count_containers": await reader.count_containers(caller),
         "count_memories_of": sum((await reader.count_memories_of(caller, ["default"])).values()),
         "count_awaiting_embedding": await reader.count_awaiting_embedding(caller),
+        "quotas": await reader.quotas(caller),
         "count_memories": await reader.count_memories(caller, MemoryQuery()),
         "count_memories of ids": await reader.count_memories(caller, memory_query),
         "search_memories": (

@@ -46,6 +46,7 @@ QUESTIONS: dict[str, Callable[[Memories, Caller], Awaitable[Any]]] = {
     "count_memories": lambda memories, caller: memories.count_memories(caller, MemoryQuery()),
     "search_memories": lambda memories, caller: memories.search_memories(caller, MemoryQuery(), SEARCH),
     "search_for": lambda memories, caller: memories.search_for(caller, MemoryQuery(), SEARCH, "m1", firmly=True),
+    "quotas": lambda memories, caller: memories.quotas(caller),
     "count_awaiting_embedding": lambda memories, caller: counted_as_awaiting(memories, caller),
     "record_query": lambda memories, caller: asked_of_records(memories, caller),
     "list_records": lambda memories, caller: memories.list_records(caller, RecordQuery(), PAGE),

@@ -89,6 +89,7 @@ class HistoryMemory(Memory):
             updated_at=record.created_at,
             content_updated_at=record.created_at,
             updated_by=record.actor,
+            owner=record.owner,
             container_id=record.container_id,
             subject_id=strawberry.ID(record.memory_id),
             subject_type=record.memory_type,

@@ -10,6 +10,7 @@ import uuid_utils
 from mnesis.domain.caller import Caller
 from mnesis.domain.commands import Batch, BatchOutcome
 from mnesis.domain.limits import Limits
+from mnesis.domain.quotas import Quotas
 from mnesis.storage.aging import AgingHistory
 from mnesis.storage.containers import Containers
 from mnesis.storage.embeddings import Embeddings
@@ -17,6 +18,7 @@ from mnesis.storage.engines import DriverCursor, Engine
 from mnesis.storage.feed import Feed
 from mnesis.storage.lanes import Lane, QueueBounds
 from mnesis.storage.postgres_engine import PostgresEngine
+from mnesis.storage.quotas import QuotaKeeper
 from mnesis.storage.reader import Reader
 from mnesis.storage.removing import Removing
 from mnesis.storage.sqlite_engine import SqliteEngine
@@ -83,6 +85,8 @@ class Database:
         self, engine: Engine, *, limits: Limits, reader_threads: int, embeds: bool = False, meter: Meter = UNMETERED
     ) -> None:
         transactions = Transactions(engine, limits, new_id, embeds=embeds)
+        self._transactions = transactions
+        self._quotas = QuotaKeeper(engine)
         bounds = QueueBounds()
         wakeups = PostgresWakeups(engine) if isinstance(engine, PostgresEngine) else NoWakeups()
         self._feed = Feed(engine, wakeups, most_queued=limits.queued_changes, meter=meter)
@@ -108,6 +112,17 @@ class Database:
         self._feed.committed(tenant)
         if self.written is not None:
             self.written()
+
+    async def set_quotas(self, caller: Caller, quotas: Quotas) -> None:
+        """Bounds what the caller's tenant may use from now on; empty quotas bound nothing."""
+
+        def job(cursor: DriverCursor) -> int:
+            now = self._transactions.now()
+            _, _, stored = self._transactions.take_changes(cursor, caller.tenant, 0, now)
+            self._quotas.set(cursor, caller, quotas, now, stored)
+            return 0
+
+        await self._store.run(caller, job)
 
     async def check(self) -> None:
         """A cheap round trip; raises `StoreFault` when the database does not answer."""
