@@ -24,8 +24,10 @@ from mnesis.schedule import retained
 from mnesis.settings import BadSettings, Settings
 from mnesis.storage.database import Database
 from mnesis.usecases.embedding import Embedder, Embedding, Questions
+from mnesis.usecases.jobs import Jobs, JobWorker
 from mnesis.usecases.memories import Memories
 from mnesis.usecases.retention import MemoryRetention
+from mnesis.usecases.traces import Traces
 from mnesis.usecases.watching import WatchableMemories
 from mnesis.web.assembly import assemble
 from mnesis.web.authentication import Authenticator, LocalAuthenticator, TokenAuthenticator
@@ -47,6 +49,7 @@ class _Service:
     database: Database
     memories: Memories
     endpoint: GraphQLEndpoint
+    jobs: JobWorker
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self.endpoint(scope, receive, send)
@@ -98,6 +101,7 @@ def create_app(settings: Settings, *, database: Callable[[], Database] | None = 
             async with (
                 retained(retention, service.database.aging, every_s=settings.retention_every_s),
                 embedding(embedder, service.database),
+                working(settings, service),
             ):
                 with told_of_the_end(service.endpoint.stop):
                     yield
@@ -131,10 +135,15 @@ def facades_of(
     routes: list[BaseRoute] = []
     dialects: list[Dialect] = []
     if "alchemyst" in settings.facades:
-        from mnesis.facades.alchemyst.routes import DIALECT, alchemyst_routes
+        from mnesis.facades.alchemyst.routes import DIALECT, Service, alchemyst_routes
+
+        def opened() -> Service:
+            jobs = Jobs(service.database.jobs, settings.limits())
+            traces = Traces(service.database.traces)
+            return Service(memories=service.memories, traces=traces, jobs=jobs, wake=service.jobs.wake)
 
         limits = settings.operation_limits()
-        routes += alchemyst_routes(lambda: service.memories, limits=limits, observer=observer)
+        routes += alchemyst_routes(opened, limits=limits, observer=observer)
         dialects.append(DIALECT)
     if "opensearch" in settings.facades:
         from mnesis.facades.opensearch.routes import OPENSEARCH, opensearch_routes
@@ -148,6 +157,18 @@ def facades_of(
         )
         dialects.append(OPENSEARCH)
     return routes, dialects
+
+
+@asynccontextmanager
+async def working(settings: Settings, service: _Service) -> AsyncIterator[None]:
+    """Works jobs off as long as the block lasts, where there is a façade that takes them."""
+    service.jobs = JobWorker(service.database.jobs, service.memories)
+    if "alchemyst" in settings.facades:
+        service.jobs.start()
+    try:
+        yield
+    finally:
+        await service.jobs.stop()
 
 
 @asynccontextmanager

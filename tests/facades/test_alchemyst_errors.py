@@ -1,9 +1,13 @@
 """Every status, told as the documented ``ErrorResponse``."""
 
+import asyncio
 import inspect
+import subprocess
+import sys
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from mnesis.app import create_app
@@ -148,6 +152,44 @@ def test_switched_off_there_is_nothing(sqlite_url: str) -> None:
         answer = client.post(f"{PREFIX}/memory/add", json=UPDATE)
         assert answer.status_code == 404
         assert answer.json()["errors"][0]["extensions"]["code"] == "NOT_FOUND"
+
+
+def test_switched_off_nothing_of_it_is_imported(sqlite_url: str) -> None:
+    program = (
+        "import sys; from mnesis.app import create_app; from mnesis.settings import Settings;"
+        f" create_app(Settings(database_url={sqlite_url!r}));"
+        " print([name for name in sys.modules if name.startswith('mnesis.facades')])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_every_call_is_told_to_whoever_measures(sqlite_url: str) -> None:
+    token = "what only the operator's Prometheus knows"
+    with served(sqlite_url, metrics=True, metrics_token=SecretStr(token)) as both:
+        both.post("/memory/add", UPDATE)
+        both.post("/memory/update", UPDATE)
+        both.post("/memory/update", {**UPDATE, "sessionId": "nobody"})
+        shown = both.client.get("/metrics", headers={"Authorization": f"Bearer {token}"}).text
+    lines = [line for line in shown.splitlines() if "alchemyst_memory_update" in line]
+    assert any('outcome="ok"' in line for line in lines), lines
+    assert any('outcome="refused"' in line for line in lines), lines
+
+
+def test_a_request_without_an_end_is_ended(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def waits(*_: Any) -> None:
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr("mnesis.usecases.memories.Memories.update_context_memory", waits)
+    with served(sqlite_url, mutation_timeout_s=1) as both:
+        error = told(both.post("/memory/update", UPDATE), 504)
+        assert error["message"] == "The request took longer than 1 seconds."
+
+
+def test_pages_elsewhere_may_delete_where_there_is_a_facade(sqlite_url: str) -> None:
+    asks = {"Origin": "https://app.example.com", "Access-Control-Request-Method": "DELETE"}
+    with served(sqlite_url, cors_origins=("https://app.example.com",)) as both:
+        assert both.client.options(f"{PREFIX}/traces/x/delete", headers=asks).status_code == 200
 
 
 def test_other_paths_are_refused_in_graphqls_words(speak: Both) -> None:

@@ -263,8 +263,8 @@ def test_an_update_changes_what_it_names(house: House) -> None:
             {"strategies": [{"id": {"a": 1}}]},
             400,
             (
-                "failed to parse field [strategies.id] of type [text] in document with id 'new'. Preview of field's value:"
-                """ '{"a": 1}'"""
+                "failed to parse field [strategies.id] of type [text] in document with id 'new'. Preview of field's"
+                """ value: '{"a": 1}'"""
             ),
         ),
         ({"max_infer_size": 11}, 400, "Maximum infer size cannot exceed 10"),

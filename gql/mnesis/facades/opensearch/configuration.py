@@ -23,6 +23,13 @@ def kept_configuration(container: Container) -> JsonObject:
     return found if isinstance(found, dict) else {}
 
 
+def kept(container: Container) -> JsonObject | None:
+    """The ``configuration`` of a container that was made through OpenSearch; None for any other."""
+    configuration = kept_configuration(container)
+    # Given at the creation, and never later.
+    return configuration if "use_system_index" in configuration else None
+
+
 def configuration_of(container: Container) -> JsonObject:
     """The ``configuration`` of a container, with the two settings that every one of theirs has."""
     return {"index_prefix": DEFAULT_PREFIX, "use_system_index": True, **kept_configuration(container)}
@@ -30,9 +37,8 @@ def configuration_of(container: Container) -> JsonObject:
 
 def has_index(container: Container, kind: MemoryType) -> bool:
     """Whether OpenSearch would have an index for this type. A container that was not made through it has all four."""
-    configuration = kept_configuration(container)
-    # Given at the creation, and never later.
-    if "use_system_index" not in configuration:
+    configuration = kept(container)
+    if configuration is None:
         return True
     match kind:
         case MemoryType.SESSION:
