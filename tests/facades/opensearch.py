@@ -16,7 +16,7 @@ from mnesis.web.tokens import issue_token
 
 SECRET = "a secret of at least thirty-two bytes"
 CONTAINERS = "/_plugins/_ml/memory_containers"
-MODELS = {
+MODELS: dict[str, Any] = {
     "llm_id": "some-llm",
     "embedding_model_type": "TEXT_EMBEDDING",
     "embedding_model_id": "some-model",

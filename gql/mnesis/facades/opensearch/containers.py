@@ -133,7 +133,8 @@ def _changes(asked: Asked, container: Container, body: dict[str, Any]) -> Mappin
     configuration = _object(body.get("configuration"))
     if configuration:
         changed = changed_configuration(kept_configuration(container), configuration)
-        given["metadata"] = {**(container.metadata or {}), KEY: {"configuration": changed}}
+        metadata: JsonObject = {**(container.metadata or {}), KEY: {"configuration": changed}}
+        given["metadata"] = metadata
     if body.get("backend_roles") is not None:
         given["roles"] = tuple(check_roles(body["backend_roles"]))
     if "retention_policy" in configuration:
