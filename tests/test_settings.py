@@ -105,7 +105,7 @@ def test_facades_are_named_each_once(set_environment: SetEnvironment) -> None:
         (
             "facades",
             "alchemyst,other",
-            "MNESIS_FACADES must hold names of façades that there are (alchemyst), not other.",
+            "MNESIS_FACADES must hold names of façades that there are (alchemyst, opensearch), not other.",
         ),
         ("log_level", "loud", "MNESIS_LOG_LEVEL must be 'critical', 'error', 'warning', 'info' or 'debug'."),
         ("playground", "perhaps", "MNESIS_PLAYGROUND must be a valid boolean, unable to interpret input."),
