@@ -135,6 +135,7 @@ def test_errors_are_its_typed_exceptions(server: RunningServer, client: OpenSear
     assert reason_of(forbidden.value) == "User doesn't have permissions to add memory to this container"
 
 
+@pytest.mark.anyio
 async def test_every_call_of_the_async_client(async_client: AsyncOpenSearch) -> None:
     assert (await async_client.info())["version"]["number"] == "3.9.0"
     ml = async_client.plugins.ml
