@@ -27,10 +27,10 @@ from tests.test_tenancy import (
     Way,
 )
 
-ADA = {"subject": "ada"}
-BOB = {"subject": "bob"}
-MATE = {"subject": "mate", "roles": ("team",)}
-ROOT = {"subject": "root", "scope": Scope.ADMIN}
+ADA: dict[str, Any] = {"subject": "ada"}
+BOB: dict[str, Any] = {"subject": "bob"}
+MATE: dict[str, Any] = {"subject": "mate", "roles": ("team",)}
+ROOT: dict[str, Any] = {"subject": "root", "scope": Scope.ADMIN}
 OTHERS = [BOB, MATE]
 PRIVATE = "private"
 

@@ -113,12 +113,12 @@ def test_only_its_owner_and_administrators_change_and_delete_it() -> None:
         assert update(stored, change, now=NOW, caller=caller) == refusal
         assert delete(stored, ContainerDeletion(id="c"), memories=0, now=NOW, caller=caller) == refusal
     assert "owner" in Forbidden(required_scope=Scope.ADMIN, or_owner=True).message
-    for caller in (ADA, ROOT, None):
-        changed = update(stored, change, now=NOW, caller=caller)
+    for allowed in (ADA, ROOT, None):
+        changed = update(stored, change, now=NOW, caller=allowed)
         assert isinstance(changed, Container)
         assert (changed.roles, changed.version) == (("b", "a"), 2)
-        assert update(changed, change, now=NOW, caller=caller) is changed
-        gone = delete(stored, ContainerDeletion(id="c"), memories=0, now=NOW, caller=caller)
+        assert update(changed, change, now=NOW, caller=allowed) is changed
+        gone = delete(stored, ContainerDeletion(id="c"), memories=0, now=NOW, caller=allowed)
         assert isinstance(gone, Container)
         # What was in it can be restored, so it stays closed.
         assert (gone.owner, gone.roles, gone.guarded) == ("ada", ("team",), True)

@@ -221,7 +221,7 @@ class Reader:
         return _count(await self._rows(caller, self._embeddings.count_due, {}))
 
     async def quotas(self, caller: Caller) -> tuple[Quotas, Usage] | None:
-        rows = await self._rows(caller, self._quotas.mine, {}, kind="quotas")
+        rows = await self._rows(caller, self._quotas.mine, {})
         if not rows or rows[0][0] is None:
             return None
         quotas, usage = quotas_from(rows[0][0])

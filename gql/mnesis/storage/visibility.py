@@ -138,7 +138,9 @@ class _ShareRole(FunctionElement[bool]):
 @compiles(_ShareRole, "sqlite")
 def _share_role_on_sqlite(element: _ShareRole, compiler: SQLCompiler, **words: Any) -> str:
     column, given = (compiler.process(each, **words) for each in element.clauses)
-    return f"EXISTS (SELECT 1 FROM json_each({column}) WHERE value IN (SELECT value FROM json_each({given})))"  # noqa: S608  # Names of ours.
+    # Names of ours alone.
+    listed = f"SELECT given_list.value FROM json_each({given}) AS given_list"  # noqa: S608
+    return f"EXISTS (SELECT 1 FROM json_each({column}) AS roles_list WHERE roles_list.value IN ({listed}))"  # noqa: S608
 
 
 @compiles(_ShareRole, "postgresql")
