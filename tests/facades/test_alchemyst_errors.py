@@ -12,11 +12,14 @@ from starlette.testclient import TestClient
 
 from mnesis.app import create_app
 from mnesis.domain import refusals
-from mnesis.domain.caller import Scope
+from mnesis.domain.caller import Caller, Scope
 from mnesis.domain.refusals import QuotaExceeded, Refusal
 from mnesis.facades.alchemyst.errors import CODES, STATUSES, gate_refusal, refused
+from mnesis.facades.alchemyst.routes import DIALECT, Service, alchemyst_routes
 from mnesis.settings import Settings
 from mnesis.usecases.ports import Overloaded, StoreFault
+from mnesis.web.assembly import assemble
+from mnesis.web.authentication import LocalAuthenticator
 from tests.facades.alchemyst import PREFIX, Both, bearer, served
 
 UPDATE = {"sessionId": "s", "contents": [{"id": "m1", "content": "x"}]}
@@ -119,6 +122,31 @@ def test_a_rate_limit_of_the_gate_is_told_in_this_dialect() -> None:
     answer = gate_refusal(429, "Too many requests.", {"limit": 1_000})
     assert b'"code":"TOO_MANY_REQUESTS"' in answer.body
     assert b'"details":{"limit":1000}' in answer.body
+
+
+def test_who_asks_too_often_is_told_when_to_come_back() -> None:
+    asked: list[Caller] = []
+
+    def wait_s(caller: Caller) -> float:
+        asked.append(caller)
+        return 1.2
+
+    def unopened() -> Service:
+        raise AssertionError("Nothing is asked of the memories.")
+
+    local = LocalAuthenticator()
+    app = assemble(
+        alchemyst_routes(unopened, wait_s=wait_s),
+        authenticator=local,
+        local_only=True,
+        cors_origins=(),
+        request_bytes=1_000,
+        dialects=[DIALECT],
+    )
+    answer = TestClient(app, base_url="http://localhost").post(f"{PREFIX}/memory/update", json=UPDATE)
+    assert told(answer, 429)["details"] == {"code": "RATE_LIMITED"}
+    assert answer.headers["retry-after"] == "2"
+    assert [caller.subject for caller in asked] == ["local"]
 
 
 @pytest.mark.parametrize(("fault", "status"), [(Overloaded("busy"), 503), (StoreFault("db.internal is away"), 500)])

@@ -104,6 +104,13 @@ async def test_a_job_is_worked_off_on_behalf_of_its_caller(shop: Shop) -> None:
     assert await shop.count(EVE) == 0
 
 
+async def test_a_job_is_taken_with_its_whole_caller(shop: Shop) -> None:
+    await shop.submit(1, EVE)
+    taken = await shop.store.take()
+    assert taken is not None
+    assert taken.caller == EVE
+
+
 async def test_a_worker_hears_of_a_new_job(shop: Shop) -> None:
     shop.worker = JobWorker(shop.store, shop.steps, poll_s=60)
     shop.worker.start()

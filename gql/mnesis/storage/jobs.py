@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.dml import Delete, ReturningUpdate, Update
 
-from mnesis.domain.caller import Caller
+from mnesis.domain.caller import Caller, Scope
 from mnesis.domain.json_values import JsonObject
 from mnesis.storage.engines import DriverCursor, Engine
 from mnesis.storage.instants import from_microseconds
@@ -113,7 +113,7 @@ class JobRows:
                 attempts=JOB.c.attempts + literal_column("1"),
                 started_at=func.coalesce(JOB.c.started_at, _big("now")),
             )
-            .returning(JOB.c.tenant_id, JOB.c.subject, JOB.c.id, JOB.c["items"], JOB.c.done, JOB.c.attempts)
+            .returning(JOB.c.id, JOB.c["items"], JOB.c.done, JOB.c.attempts)
         )
         self._progress = self._compiled(
             update(JOB)
@@ -141,7 +141,7 @@ class JobRows:
 
     async def add(self, caller: Caller, data: JsonObject, facts: Sequence[NewFact]) -> str:
         job_id, now = self._new_id(), _now()
-        items = json.dumps([asdict(fact) for fact in facts])
+        items = json.dumps({"caller": _caller_json(caller), "facts": [asdict(fact) for fact in facts]})
         row = [
             caller.tenant, job_id, caller.subject, JobStatus.WAITING.value, json.dumps(data), items, len(facts), 0, 0,
             None, now, now, None, None,
@@ -181,9 +181,10 @@ class JobRows:
         rows = await self._lane.run(NO_TENANT, lambda cursor: _returned(cursor, self._take, values))
         if not rows:
             return None
-        tenant, subject, job_id, items, done, attempts = rows[0]
-        facts = tuple(NewFact(**each) for each in _read(items))
-        return TakenJob(tenant=tenant, subject=subject, id=job_id, facts=facts, done=done, attempts=attempts)
+        job_id, items, done, attempts = rows[0]
+        kept = _read(items)
+        facts = tuple(NewFact(**each) for each in kept["facts"])
+        return TakenJob(caller=_caller(kept["caller"]), id=job_id, facts=facts, done=done, attempts=attempts)
 
     async def progress(self, taken: TakenJob, done: int) -> bool:
         values = {**_whose(taken), **_WORDS, "done": done, "until": _now(LEASE_S)}
@@ -218,7 +219,21 @@ def _returned(cursor: DriverCursor, statement: str, values: dict[str, Any]) -> l
 
 
 def _whose(taken: TakenJob) -> dict[str, Any]:
-    return {TENANT: taken.tenant, "job": taken.id}
+    return {TENANT: taken.caller.tenant, "job": taken.id}
+
+
+def _caller_json(caller: Caller) -> dict[str, Any]:
+    """Who a caller is; when the credentials end is another matter."""
+    known = {field.name: getattr(caller, field.name) for field in fields(caller) if field.compare}
+    return {name: sorted(value) if isinstance(value, frozenset) else value for name, value in known.items()}
+
+
+def _caller(stored: dict[str, Any]) -> Caller:
+    known: dict[str, Any] = {
+        name: frozenset(value) if isinstance(value, list) else value for name, value in stored.items()
+    }
+    known["scopes"] = frozenset(map(Scope, known["scopes"]))
+    return Caller(**known)
 
 
 def _ended() -> dict[str, Any]:

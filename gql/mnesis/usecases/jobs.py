@@ -77,8 +77,7 @@ class NewFact:
 class TakenJob:
     """A job that this process works on, on behalf of whom, and what is left of it from ``done`` on."""
 
-    tenant: str
-    subject: str
+    caller: Caller
     id: str
     facts: tuple[NewFact, ...]
     done: int
@@ -239,12 +238,11 @@ class JobWorker:
             raise
 
     async def _steps(self, taken: TakenJob) -> None:
-        caller = Caller(tenant=taken.tenant, subject=taken.subject, scopes=frozenset({Scope.WRITE}))
         done = taken.done
         while done < len(taken.facts):
             step = taken.facts[done : done + STEP]
             request = CreateMemories(items=tuple(map(_creation, step)), idempotency_key=f"job:{taken.id}:{done}")
-            outcome = await self._memories.create_memories(caller, request)
+            outcome = await self._memories.create_memories(taken.caller, request)
             refusals = [*outcome.refusals, *(each for entry in outcome.outcomes for each in entry.refusals)]
             if refusals:
                 await self._store.finish(taken, refusals[0].message)

@@ -9,11 +9,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from mnesis.domain.caller import Caller
 from mnesis.domain.limits import OperationLimits
 from mnesis.domain.refusals import Refused
 from mnesis.facades.alchemyst import documents, queueing, searching, sessions
 from mnesis.facades.alchemyst.bodies import Asked, body_of
-from mnesis.facades.alchemyst.errors import NotServed, error_response, gate_refusal, refused
+from mnesis.facades.alchemyst.errors import NotServed, TooOften, error_response, gate_refusal, refused
 from mnesis.usecases.jobs import Jobs
 from mnesis.usecases.memories import Memories
 from mnesis.usecases.ports import Overloaded
@@ -101,18 +102,33 @@ CALLS = (
 )
 
 
+def _at_once(_: Caller) -> float:
+    return 0.0
+
+
 def alchemyst_routes(
-    opened: Callable[[], Service], *, limits: OperationLimits = _DEFAULT_LIMITS, observer: Observer = UNOBSERVED
+    opened: Callable[[], Service],
+    *,
+    limits: OperationLimits = _DEFAULT_LIMITS,
+    observer: Observer = UNOBSERVED,
+    wait_s: Callable[[Caller], float] = _at_once,
 ) -> list[BaseRoute]:
-    """The routes, over what ``opened`` gives once the server has started."""
+    """The routes, over what ``opened`` gives once the server has started.
+
+    ``wait_s`` counts a request of a caller, or says after how many seconds it may be made.
+    """
     return [
-        Route(f"{PREFIX}{call.path}", _endpoint(call, opened, limits, observer), methods=[call.method])
+        Route(f"{PREFIX}{call.path}", _endpoint(call, opened, limits, observer, wait_s), methods=[call.method])
         for call in CALLS
     ]
 
 
 def _endpoint(
-    call: Call, opened: Callable[[], Service], limits: OperationLimits, observer: Observer
+    call: Call,
+    opened: Callable[[], Service],
+    limits: OperationLimits,
+    observer: Observer,
+    wait_s: Callable[[Caller], float],
 ) -> Callable[[Request], Awaitable[Response]]:
     most_s = limits.mutation_s if call.writes else limits.query_s
     told = AskedOf(kind="mutation" if call.writes else "query", name=call.name, known=call.name)
@@ -125,6 +141,8 @@ def _endpoint(
         running = observer.begin(told, caller, perf_counter())
         with running:
             try:
+                if (after_s := wait_s(caller)) > 0:
+                    raise TooOften(after_s)
                 async with asyncio.timeout(most_s):
                     asked = Asked(
                         caller=caller,
@@ -139,7 +157,9 @@ def _endpoint(
                 running.end(_ended(fault, shown))
                 if shown is None:
                     raise
-                return error_response(shown.status, shown.message, shown.details)
+                answer = error_response(shown.status, shown.message, shown.details)
+                answer.headers.update(shown.headers)
+                return answer
             running.end(_OK)
         return answer
 
@@ -154,7 +174,7 @@ def _shown(fault: BaseException, most_s: int) -> NotServed | None:
         case Refused():
             return refused(fault.refusals)
         case Overloaded():
-            return NotServed(503, "The server has too much to do; try again later.")
+            return NotServed(503, "The server has too much to do; try again later.", headers={"Retry-After": "1"})
         case TimeoutError():
             return NotServed(504, f"The request took longer than {most_s} seconds.")
         case ClientDisconnect():
