@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from starlette.applications import Starlette
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
 from mnesis.databases import open_database_of
@@ -24,12 +24,16 @@ from mnesis.schedule import retained
 from mnesis.settings import BadSettings, Settings
 from mnesis.storage.database import Database
 from mnesis.usecases.embedding import Embedder, Embedding, Questions
+from mnesis.usecases.jobs import Jobs, JobWorker
 from mnesis.usecases.memories import Memories
 from mnesis.usecases.retention import MemoryRetention
+from mnesis.usecases.traces import Traces
 from mnesis.usecases.watching import WatchableMemories
 from mnesis.web.assembly import assemble
 from mnesis.web.authentication import Authenticator, LocalAuthenticator, TokenAuthenticator
+from mnesis.web.dialects import Dialect
 from mnesis.web.keys import JwksAddress, JwksFile, KeySource, KeysUnavailable, SharedSecret
+from mnesis.web.observation import Observer
 from mnesis.web.rates import RateLimiter
 from mnesis.web.routes import public_routes
 from mnesis.web.stopping import told_of_the_end
@@ -43,7 +47,9 @@ class _Service:
     """What exists only while the database is open; requests arrive after that and end before it is closed."""
 
     database: Database
+    memories: Memories
     endpoint: GraphQLEndpoint
+    jobs: JobWorker
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self.endpoint(scope, receive, send)
@@ -67,6 +73,8 @@ def create_app(
     rates = RateLimiter(per_subject=settings.requests_per_minute, per_tenant=settings.tenant_requests_per_minute)
     observed = observation_of(settings)
 
+    routes, dialects = facades_of(settings, service, observed.observer, rates)
+
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         service.database = database() if database else open_database_of(settings, observed.meter)
@@ -77,6 +85,7 @@ def create_app(
             limits=settings.limits(),
             questions=Questions(embedder, timeout_s=settings.embeddings_query_timeout_s),
         )
+        service.memories = memories
         service.endpoint = GraphQLEndpoint(
             memories,
             WatchableMemories(service.database.feed),
@@ -93,6 +102,7 @@ def create_app(
             async with (
                 retained(retention, service.database.aging, every_s=settings.retention_every_s),
                 embedding(embedder, service.database),
+                working(settings, service),
             ):
                 with told_of_the_end(service.endpoint.stop):
                     yield
@@ -104,6 +114,7 @@ def create_app(
         [
             Route("/graphql", service),
             WebSocketRoute("/graphql", service),
+            *routes,
             *observed.routes,
             *public_routes(schema=sdl(), check=service.check, playground=settings.playground),
         ],
@@ -113,8 +124,52 @@ def create_app(
         cors_origins=settings.cors_origins,
         request_bytes=settings.limit_request_bytes,
         observer=observed.observer,
+        dialects=dialects,
         lifespan=lifespan,
     )
+
+
+def facades_of(
+    settings: Settings, service: _Service, observer: Observer, rates: RateLimiter
+) -> tuple[list[BaseRoute], list[Dialect]]:
+    """The routes of the façades that are switched on, and how what they refuse sounds. Others are not even imported."""
+    routes: list[BaseRoute] = []
+    dialects: list[Dialect] = []
+    if "alchemyst" in settings.facades:
+        from mnesis.facades.alchemyst.routes import DIALECT, Service, alchemyst_routes
+
+        def opened() -> Service:
+            jobs = Jobs(service.database.jobs, settings.limits())
+            traces = Traces(service.database.traces)
+            return Service(memories=service.memories, traces=traces, jobs=jobs, wake=service.jobs.wake)
+
+        limits = settings.operation_limits()
+        routes += alchemyst_routes(opened, limits=limits, observer=observer)
+        dialects.append(DIALECT)
+    if "opensearch" in settings.facades:
+        from mnesis.facades.opensearch.routes import OPENSEARCH, opensearch_routes
+
+        routes += opensearch_routes(
+            lambda: service.memories,
+            retains=settings.retention_every_s > 0,
+            limits=settings.operation_limits(),
+            observer=observer,
+            rates=rates,
+        )
+        dialects.append(OPENSEARCH)
+    return routes, dialects
+
+
+@asynccontextmanager
+async def working(settings: Settings, service: _Service) -> AsyncIterator[None]:
+    """Works jobs off as long as the block lasts, where there is a façade that takes them."""
+    service.jobs = JobWorker(service.database.jobs, service.memories)
+    if "alchemyst" in settings.facades:
+        service.jobs.start()
+    try:
+        yield
+    finally:
+        await service.jobs.stop()
 
 
 @asynccontextmanager

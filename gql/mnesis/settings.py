@@ -23,6 +23,8 @@ POSTGRESQL_SCHEMES = ("postgresql://", "postgres://")
 _DEFAULTS = Limits()
 _OPERATION_DEFAULTS = OperationLimits()
 _NEVER = ("0", "off")
+FACADES = ("alchemyst", "opensearch")
+"""The other products' APIs that the server can speak."""
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 AtLeastOne = Annotated[int, Field(ge=1)]
@@ -110,6 +112,10 @@ class Settings(BaseSettings):
     http_profile: Literal["400", "422"] = Field(
         default="400",
         description="The status of requests that cannot be executed; `422` is the GraphQL over HTTP draft of 2026.",
+    )
+    facades: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Other products' APIs to serve beside GraphQL, separated by commas: `alchemyst`, `opensearch`.",
     )
     reader_threads: AtLeastOne = Field(default=4, description="Threads, each with a connection, that read.")
     writer_lanes: AtLeastOne = Field(
@@ -316,7 +322,7 @@ class Settings(BaseSettings):
                 )
         return self
 
-    @field_validator("cors_origins", "metrics_operations", "trusted_documents", mode="before")
+    @field_validator("cors_origins", "facades", "metrics_operations", "trusted_documents", mode="before")
     @classmethod
     def _split(cls, listed: Any) -> Any:
         if not isinstance(listed, str):
@@ -331,6 +337,14 @@ class Settings(BaseSettings):
             if origin != "*" and (origin != f"{parts.scheme}://{parts.netloc}" or not parts.netloc):
                 raise ValueError("must hold origins such as https://app.example.com, without a path")
         return origins
+
+    @field_validator("facades")
+    @classmethod
+    def _are_facades(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name not in FACADES:
+                raise ValueError(f"must hold names of façades that there are ({', '.join(FACADES)}), not {name}")
+        return tuple(dict.fromkeys(names))
 
     @property
     def is_sqlite(self) -> bool:

@@ -191,8 +191,23 @@ def test_a_dialect_can_count_an_update_that_changes_nothing() -> None:
     always = replace(change(session, summary="x"), always=True)
     assert (bench.one(always).status, bench.stored("s1").version) == ("UPDATED", 2)
     assert bench.history("s1")[1].changes == ()
-    assert bench.stored("s1").content_updated_at == session.content_updated_at
     assert bench.stored("s1").updated_at == bench.now
+    # Content that is given counts as new, and nothing else does.
+    moved = bench.stored("s1").content_updated_at
+    assert moved > session.content_updated_at
+    for other in (change(session, metadata={"a": 1}), change(session)):
+        assert bench.one(replace(other, always=True)).status == "UPDATED"
+        assert bench.stored("s1").content_updated_at == moved
+    assert bench.stored("s1").version == 4
+
+
+def test_a_memory_in_another_container_than_the_named_one_is_not_there() -> None:
+    bench = Workbench()
+    session = bench.made(new_session(summary="x"))
+    for command in (change(session, summary="y"), delete(session)):
+        elsewhere = bench.one(replace(command, container_id="elsewhere"))
+        assert [refusal.code for refusal in elsewhere.refusals] == ["NOT_FOUND"]
+        assert bench.one(replace(command, container_id=session.container_id)).status in ("UPDATED", "DELETED")
 
 
 @pytest.mark.parametrize(

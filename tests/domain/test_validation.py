@@ -1,5 +1,6 @@
 """What is refused before the store is asked: every fault of a command, at once, with the path to it."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -144,19 +145,25 @@ def test_a_time_that_could_not_be_read_is_refused_with_the_rest() -> None:
 @pytest.mark.parametrize("memory_id", ["no such", "a\0b", "\ud800", "x" * 513])
 def test_what_cannot_be_an_id_is_not_found_without_asking_a_database(memory_id: str) -> None:
     assert codes(command_faults(Delete(memory_type=SESSION, id=memory_id), SMALL)) == [("NOT_FOUND", ("id",))]
-    assert codes(claim_faults(SessionClaim(session_id=memory_id))) == [("NOT_FOUND", ("session_id",))]
+    assert codes(claim_faults(SessionClaim(session_id=memory_id), SMALL)) == [("NOT_FOUND", ("session_id",))]
     assert codes(command_faults(new_session(container_id=memory_id), SMALL)) == [("NOT_FOUND", ("container_id",))]
     assert codes(command_faults(new_working(memory_id), SMALL)) == [("NOT_FOUND", ("session_id",))]
 
 
 def test_a_session_that_may_be_created_needs_an_id_that_can_be_one() -> None:
     claim = SessionClaim(session_id="a b", create=True, if_version=-1, container_id="\0")
-    assert codes(claim_faults(claim)) == [
+    assert codes(claim_faults(claim, SMALL)) == [
         (INVALID, ("if_version",)),
         (INVALID, ("session_id",)),
         ("NOT_FOUND", ("container_id",)),
     ]
-    assert claim_faults(SessionClaim(session_id="a", create=True, if_version=0)) == ()
+    assert claim_faults(SessionClaim(session_id="a", create=True, if_version=0), SMALL) == ()
+
+
+def test_what_a_new_session_is_given_has_to_be_storable() -> None:
+    claim = SessionClaim(session_id="a", create=True, namespace={"x": "\0"}, metadata={"y": {"z": "\ud800"}})
+    assert codes(claim_faults(claim, SMALL)) == [(INVALID, ("namespace", "x")), (INVALID, ("metadata", "y", "z"))]
+    assert claim_faults(replace(claim, namespace={"x": 1}, metadata={}), SMALL) == ()
 
 
 def test_a_version_to_insist_on_is_never_negative() -> None:

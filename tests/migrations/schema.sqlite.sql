@@ -67,6 +67,25 @@ CREATE TABLE idempotency (
 	PRIMARY KEY (tenant_id, subject, "key")
 );
 CREATE INDEX idempotency_age ON idempotency (created_at);
+CREATE TABLE job (
+	tenant_id TEXT NOT NULL,
+	id TEXT NOT NULL,
+	subject TEXT NOT NULL,
+	status TEXT NOT NULL,
+	data JSON NOT NULL,
+	items JSON NOT NULL,
+	total INTEGER NOT NULL,
+	done INTEGER NOT NULL,
+	attempts INTEGER NOT NULL,
+	failure TEXT,
+	due_at BIGINT,
+	created_at BIGINT NOT NULL,
+	started_at BIGINT,
+	finished_at BIGINT,
+	PRIMARY KEY (tenant_id, id)
+);
+CREATE INDEX job_newest ON job (tenant_id, subject, created_at, id);
+CREATE INDEX job_next ON job (due_at);
 CREATE TABLE memory (
 	tenant_id TEXT NOT NULL,
 	id TEXT NOT NULL,
@@ -139,3 +158,14 @@ CREATE TABLE tenant (
 	created_at BIGINT NOT NULL, pruned_change BIGINT DEFAULT 0 NOT NULL, quota JSON,
 	PRIMARY KEY (id)
 );
+CREATE TABLE trace (
+	tenant_id TEXT NOT NULL,
+	id TEXT NOT NULL,
+	subject TEXT NOT NULL,
+	trace_type TEXT NOT NULL,
+	data JSON NOT NULL,
+	created_at BIGINT NOT NULL,
+	PRIMARY KEY (tenant_id, id)
+);
+CREATE INDEX trace_age ON trace (tenant_id, created_at);
+CREATE INDEX trace_newest ON trace (tenant_id, subject, created_at, id);

@@ -51,12 +51,16 @@ class Create:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Update:
-    """Changes a stored memory. ``always`` counts a change that changes nothing, for a dialect that raises
-    the version with every update."""
+    """Changes a stored memory. ``always`` counts a change that changes nothing, and content that is given for new, for
+    a dialect that raises the version with every update.
+
+    Where a ``container_id`` is given, a memory that lies in another container is not there.
+    """
 
     id: str
     changes: Changes
     if_version: int | None = None
+    container_id: str | None = None
     always: bool = False
 
 
@@ -72,11 +76,12 @@ class PutEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delete:
-    """Leaves a tombstone. A session takes its entries along."""
+    """Leaves a tombstone. A session takes its entries along. ``container_id`` as in `Update`."""
 
     memory_type: MemoryType
     id: str
     if_version: int | None = None
+    container_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,12 +110,17 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionClaim:
-    """What a batch of entries requires of its session before any entry is looked at."""
+    """What a batch of entries requires of its session before any entry is looked at.
+
+    ``namespace`` and ``metadata`` are those of a session that is created; one that is there keeps its own.
+    """
 
     session_id: str
     if_version: int | None = None
     create: bool = False
     container_id: str = DEFAULT_CONTAINER
+    namespace: JsonObject | None = None
+    metadata: JsonObject | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -246,7 +246,7 @@ def _open_session(claim: SessionClaim, stored: Memory | None, course: _Course) -
         return (_elsewhere(stored, ("session_id",)),)
     if course.space.is_container(claim.session_id):
         return (AlreadyExists(path=("session_id",), kind="container", id=claim.session_id),)
-    verdict = revise.new_session(stored, claim.session_id, claim.container_id, course.moment)
+    verdict = revise.new_session(stored, claim, course.moment)
     if isinstance(verdict, Revision):
         course.accept(verdict)
         return ()

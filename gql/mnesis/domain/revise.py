@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
-from mnesis.domain.commands import Changes, Create, Delete, PutEntry, Restore, Update
+from mnesis.domain.commands import Changes, Create, Delete, PutEntry, Restore, SessionClaim, Update
 from mnesis.domain.fields import FieldValue, Values
 from mnesis.domain.history import FieldChange, creation_changes, field_change, field_changes
 from mnesis.domain.json_values import json_bytes, merge_patch
@@ -82,7 +82,7 @@ def create(stored: Memory | None, session: Memory | None, command: Create, momen
 def update(stored: Memory | None, command: Update, moment: Moment) -> Verdict:
     """Changes a stored memory; fields that were not given keep their values."""
     wanted = command.changes.memory_type
-    refusals = _found(stored, wanted, command.id, command.if_version)
+    refusals = _found(stored, wanted, command)
     if refusals or stored is None:
         return refusals
     return _revised(stored, command.changes, moment, always=command.always)
@@ -101,7 +101,7 @@ def put_entry(stored: Memory | None, session: Memory, command: PutEntry, moment:
 
 def delete(stored: Memory | None, command: Delete, moment: Moment) -> Verdict:
     """Leaves a tombstone, which keeps the values and the version."""
-    refusals = _found(stored, command.memory_type, command.id, command.if_version)
+    refusals = _found(stored, command.memory_type, command)
     if refusals or stored is None:
         return refusals
     return tombstone(stored, moment)
@@ -165,10 +165,16 @@ def touched(session: Memory, moment: Moment) -> Memory:
     return _next(session, moment)
 
 
-def new_session(stored: Memory | None, session_id: str, container_id: str, moment: Moment) -> Verdict:
-    """An empty session for entries to come."""
-    blank = Changes(memory_type=MemoryType.SESSION, given={})
-    return create(stored, None, Create(id=session_id, container_id=container_id, changes=blank), moment)
+def new_session(stored: Memory | None, claim: SessionClaim, moment: Moment) -> Verdict:
+    """A session for entries to come, with nothing but what the claim gives it."""
+    given = {"metadata": claim.metadata} if claim.metadata is not None else {}
+    command = Create(
+        id=claim.session_id,
+        container_id=claim.container_id,
+        namespace=claim.namespace,
+        changes=Changes(memory_type=MemoryType.SESSION, given=given),
+    )
+    return create(stored, None, command, moment)
 
 
 def _put_new(stored: Memory | None, session: Memory, command: PutEntry, moment: Moment) -> Verdict:
@@ -219,7 +225,8 @@ def _revised(stored: Memory, changes: Changes, moment: Moment, *, always: bool =
         return faults
     differences = field_changes(stored.values, values)
     fields = FIELDS[stored.type]
-    content = any(fields[change.field].content for change in differences)
+    touched_fields = changes.given if always else [change.field for change in differences]
+    content = any(fields[name].content for name in touched_fields)
     created_at = stored.created_at
     if isinstance(changes.created_at, datetime):
         created_at = changes.created_at
@@ -325,13 +332,13 @@ def _exact_bytes(value: FieldValue) -> int:
     return 0
 
 
-def _found(stored: Memory | None, wanted: MemoryType, memory_id: str, if_version: int | None) -> tuple[Refusal, ...]:
-    if stored is None or stored.deleted:
-        return (NotFound(path=("id",), kind=NOUNS[wanted], id=memory_id),)
+def _found(stored: Memory | None, wanted: MemoryType, command: Update | Delete) -> tuple[Refusal, ...]:
+    if stored is None or stored.deleted or command.container_id not in (None, stored.container_id):
+        return (NotFound(path=("id",), kind=NOUNS[wanted], id=command.id),)
     if stored.type is not wanted:
         return (MemoryTypeMismatch(path=("type",), requested=wanted, actual=stored.type),)
-    if if_version is not None and if_version != stored.version:
-        return (_conflict(stored, if_version),)
+    if command.if_version is not None and command.if_version != stored.version:
+        return (_conflict(stored, command.if_version),)
     return ()
 
 

@@ -24,7 +24,7 @@ def command_faults(command: Command, limits: Limits) -> tuple[Refusal, ...]:
             return (
                 *_unknown(command.id, ("id",), NOUNS[command.changes.memory_type]),
                 *_version_faults(command.if_version),
-                *_patch_faults(command.changes, limits),
+                *_patch_faults(command, limits),
             )
         case PutEntry():
             return (
@@ -40,7 +40,7 @@ def command_faults(command: Command, limits: Limits) -> tuple[Refusal, ...]:
             )
 
 
-def claim_faults(claim: SessionClaim) -> tuple[Refusal, ...]:
+def claim_faults(claim: SessionClaim, limits: Limits) -> tuple[Refusal, ...]:
     """What is wrong with a session claim: a session that may be created needs an id that can be one."""
     faults: list[Refusal] = list(_version_faults(claim.if_version))
     if not claim.create:
@@ -49,6 +49,9 @@ def claim_faults(claim: SessionClaim) -> tuple[Refusal, ...]:
         if not is_id(claim.session_id):
             faults.append(InvalidInput(path=("session_id",), text=f"A session's id {CHOSEN_ID_RULE}."))
         faults += _unknown(claim.container_id, ("container_id",), "container")
+        for name, value in (("namespace", claim.namespace), ("metadata", claim.metadata)):
+            if value is not None:
+                faults += _object_faults(value, (name,), limits)
     return tuple(faults)
 
 
@@ -85,8 +88,9 @@ def _create_faults(command: Create, limits: Limits) -> Iterator[Refusal]:
             yield InvalidInput(path=(field.name,), text=f"{_spoken(field)} of a new memory must be given.")
 
 
-def _patch_faults(changes: Changes, limits: Limits) -> Iterator[Refusal]:
-    if changes.is_empty:
+def _patch_faults(command: Update, limits: Limits) -> Iterator[Refusal]:
+    changes = command.changes
+    if changes.is_empty and not command.always:
         yield InvalidInput(text="The input holds no field to change.")
     for name in changes.given:
         if (field := FIELDS[changes.memory_type][name]).fixed:

@@ -1,7 +1,6 @@
 """What a client asks for, as it arrives over HTTP: read strictly, and never with a fault."""
 
 import json
-import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,9 +8,8 @@ import orjson
 from starlette.datastructures import QueryParams
 
 from mnesis.domain.json_values import JsonText
+from mnesis.web import json_text
 
-# orjson silently makes floats of integers beyond 64 bits, the shortest of which have 19 digits.
-_LONG_NUMBER = re.compile(rb"[0-9]{19}")
 _WORDS = ("query", "operationName", "documentId")
 
 
@@ -63,17 +61,10 @@ def encoded(answer: object) -> bytes:
 
 def decoded(body: bytes) -> Any:
     """What JSON in UTF-8 says. Raises `NotJson`."""
-    if _LONG_NUMBER.search(body) is None:
-        try:
-            return orjson.loads(body)
-        except orjson.JSONDecodeError:
-            # The standard library also reads lone surrogates, huge numbers and nesting that orjson does not; the domain
-            # refuses them with the path to the place, which helps more than "malformed JSON".
-            pass
     try:
-        return json.loads(body.decode(), parse_constant=_refused_constant)
-    except (ValueError, RecursionError):
-        raise NotJson("The body is not valid JSON in UTF-8.") from None
+        return json_text.decoded(body)
+    except json_text.NotJson as refused:
+        raise NotJson(str(refused)) from None
 
 
 def operation_from(asked: Any) -> Operation:
@@ -117,10 +108,6 @@ def _handed_on(value: object) -> orjson.Fragment:
 def _looked_into(value: object) -> Any:
     """The same for the standard library, which takes no text."""
     return json.loads(_text(value))
-
-
-def _refused_constant(name: str) -> None:
-    raise NotJson(f"The body holds {name}, which JSON does not have.")
 
 
 def _as_null(_: str) -> None:

@@ -6,9 +6,8 @@ domain names it together with everything else that is wrong, and the other entri
 """
 
 import binascii
-import re
 from base64 import b64decode, b64encode
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NewType
 
 import strawberry
@@ -17,36 +16,19 @@ from strawberry.types.scalar import ScalarDefinition
 
 from mnesis.domain.fields import Unreadable
 from mnesis.domain.json_values import JsonObject
+from mnesis.domain.times import instant, instant_text
 from mnesis.graph.json_literals import json_from_literal
 
 JSONObject = NewType("JSONObject", dict[str, Any])
 JSON = NewType("JSON", object)
 Base64 = NewType("Base64", bytes)
 
-_RFC3339 = re.compile(r"(\d{4}-\d{2}-\d{2})[Tt](\d{2}:\d{2}:\d{2})(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", flags=re.ASCII)
-_TIME_RULE = "is not an RFC 3339 time with an offset, such as 2026-01-31T12:00:00.000Z"
-
 
 def instant_from(text: object) -> datetime | Unreadable:
     """The time that an RFC 3339 text names; digits beyond microseconds are cut off."""
     if not isinstance(text, str):
         raise GraphQLError("DateTime takes a string: an RFC 3339 time with an offset.")
-    found = _RFC3339.fullmatch(text)
-    if found is None:
-        return Unreadable(fact=_TIME_RULE)
-    date, time, fraction, offset = found.groups()
-    try:
-        moment = datetime.fromisoformat(f"{date}T{time}{(fraction or '')[:7]}{offset.upper()}")
-        return moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return Unreadable(fact=_TIME_RULE)
-
-
-def instant_text(moment: datetime) -> str:
-    """RFC 3339 in UTC with microseconds."""
-    if moment.tzinfo is not UTC:
-        moment = moment.astimezone(UTC)
-    return moment.isoformat("T", "microseconds")[:-6] + "Z"
+    return instant(text)
 
 
 def base64_text(stored: bytes) -> str:

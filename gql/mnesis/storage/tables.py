@@ -285,6 +285,52 @@ class EmbeddingDueRow(SQLModel, table=True):
     due_at: int = Field(sa_column=Column(BigInteger, nullable=False))
 
 
+class TraceRow(SQLModel, table=True):
+    """Something that a subject searched for."""
+
+    __tablename__ = "trace"
+    __table_args__ = (
+        Index("trace_newest", "tenant_id", "subject", "created_at", "id"),
+        Index("trace_age", "tenant_id", "created_at"),
+    )
+
+    tenant_id: str = Field(sa_column=Column(Text, primary_key=True))
+    id: str = Field(sa_column=Column(Text, primary_key=True))
+    subject: str = Field(sa_column=Column(Text, nullable=False))
+    trace_type: str = Field(sa_column=Column(Text, nullable=False))
+    data: str = Field(sa_column=Column(JSON, nullable=False))
+    created_at: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
+class JobRow(SQLModel, table=True):
+    """Memories that are to be created in the background, ``done`` of ``total`` so far.
+
+    It is nobody's turn before ``due_at``, which whoever takes the job puts off; a job that has ended has none, and its
+    ``items`` are forgotten. ``data`` is what its subject is shown of it.
+    """
+
+    __tablename__ = "job"
+    __table_args__ = (
+        Index("job_next", "due_at"),
+        Index("job_newest", "tenant_id", "subject", "created_at", "id"),
+    )
+
+    tenant_id: str = Field(sa_column=Column(Text, primary_key=True))
+    id: str = Field(sa_column=Column(Text, primary_key=True))
+    subject: str = Field(sa_column=Column(Text, nullable=False))
+    status: str = Field(sa_column=Column(Text, nullable=False))
+    data: str = Field(sa_column=Column(JSON, nullable=False))
+    items: str = Field(sa_column=Column(JSON, nullable=False))
+    total: int = Field(nullable=False)
+    done: int = Field(nullable=False)
+    attempts: int = Field(nullable=False)
+    failure: str | None = Field(sa_column=Column(Text))
+    due_at: int | None = Field(sa_column=Column(BigInteger))
+    created_at: int = Field(sa_column=Column(BigInteger, nullable=False))
+    started_at: int | None = Field(sa_column=Column(BigInteger))
+    finished_at: int | None = Field(sa_column=Column(BigInteger))
+
+
 SEARCH_ON_SQLITE = (
     # Not contentless_delete, which needs SQLite 3.43; "delete" is told what was there instead.
     "CREATE VIRTUAL TABLE search_index USING fts5(words, content='', detail=none, columnsize=0, tokenize='ascii')",

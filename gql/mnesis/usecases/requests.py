@@ -2,23 +2,26 @@
 
 from dataclasses import dataclass
 
-from mnesis.domain.commands import Changes, Create
+from mnesis.domain.commands import Changes, Create, Delete
 from mnesis.domain.containers import ContainerDeletion, ContainerUpdate, NewContainer
 from mnesis.domain.entries import ContextEntry
 from mnesis.domain.filters import MemoryFilter
 from mnesis.domain.ids import DEFAULT_CONTAINER
+from mnesis.domain.json_values import JsonObject
 from mnesis.domain.memory_types import MemoryType, ObjectMode, WriteMode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryUpdate:
     """One memory to change. ``memory_type`` is the type the caller names; the changes have one of their own,
-    and both must agree with what is stored."""
+    and both must agree with what is stored. ``container_id`` and ``always`` as in `Update`."""
 
     memory_type: MemoryType
     id: str
     changes: Changes
     if_version: int | None = None
+    container_id: str | None = None
+    always: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,11 +46,22 @@ class CreateMemories:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteMemory:
-    """One memory to delete; a session takes its entries along."""
+    """One memory to delete; a session takes its entries along. ``container_id`` as in `Update`."""
 
     memory_type: MemoryType
     id: str
     if_version: int | None = None
+    container_id: str | None = None
+    reason: str | None = None
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteSeveral:
+    """Memories to delete by their ids; sessions take their entries along."""
+
+    items: tuple[Delete, ...]
+    mode: WriteMode = WriteMode.ATOMIC
     reason: str | None = None
     idempotency_key: str | None = None
 
@@ -66,7 +80,10 @@ class RestoreMemory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateContextMemory:
-    """The entries of one session to change or to add. ``if_version`` is the session's."""
+    """The entries of one session to change or to add. ``if_version`` is the session's.
+
+    ``namespace`` and ``session_metadata`` are for a session that is created.
+    """
 
     session_id: str
     entries: tuple[ContextEntry, ...]
@@ -74,6 +91,8 @@ class UpdateContextMemory:
     if_version: int | None = None
     create_session: bool = False
     container_id: str = DEFAULT_CONTAINER
+    namespace: JsonObject | None = None
+    session_metadata: JsonObject | None = None
     object_mode: ObjectMode = ObjectMode.REPLACE
     reason: str | None = None
     idempotency_key: str | None = None

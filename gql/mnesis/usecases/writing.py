@@ -35,6 +35,7 @@ from mnesis.usecases.ports import MemoryStore
 from mnesis.usecases.requests import (
     CreateMemories,
     DeleteMemory,
+    DeleteSeveral,
     MemoryUpdate,
     RestoreMemory,
     UpdateContextMemory,
@@ -69,9 +70,18 @@ class MemoryWriter:
             command = _immutable(request.id)
         else:
             command = self._judged(
-                Delete(memory_type=request.memory_type, id=request.id, if_version=request.if_version)
+                Delete(
+                    memory_type=request.memory_type,
+                    id=request.id,
+                    if_version=request.if_version,
+                    container_id=request.container_id,
+                )
             )
         return await self._apply(caller, request, [command])
+
+    async def delete_several(self, caller: Caller, request: DeleteSeveral) -> BatchOutcome:
+        """Deletes memories in order; paths of refusals begin at the item."""
+        return await self._apply(caller, request, [self._judged(item) for item in request.items])
 
     async def restore_memory(self, caller: Caller, request: RestoreMemory) -> BatchOutcome:
         """Makes an earlier version current again; a deleted session comes back with its entries."""
@@ -99,13 +109,15 @@ class MemoryWriter:
             if_version=request.if_version,
             create=request.create_session,
             container_id=request.container_id,
+            namespace=request.namespace,
+            metadata=request.session_metadata,
         )
         return await self._apply(caller, request, commands, claim, len(request.entries))
 
     async def _apply(
         self,
         caller: Caller,
-        request: UpdateMemories | CreateMemories | DeleteMemory | RestoreMemory | UpdateContextMemory,
+        request: UpdateMemories | CreateMemories | DeleteMemory | DeleteSeveral | RestoreMemory | UpdateContextMemory,
         commands: Sequence[Command | Rejected],
         claim: SessionClaim | None = None,
         submitted: int | None = None,
@@ -115,7 +127,7 @@ class MemoryWriter:
             return _refused(commands, submitted, (Forbidden(required_scope=Scope.WRITE),))
         faults = request_faults(reason=request.reason, idempotency_key=request.idempotency_key)
         if claim is not None:
-            faults += claim_faults(claim)
+            faults += claim_faults(claim, self._limits)
         if submitted > self._limits.commands:
             path = "entries" if claim is not None else "items"
             faults += (LimitExceeded(path=(path,), unit=path, limit=self._limits.commands, actual=submitted),)
@@ -140,7 +152,14 @@ class MemoryWriter:
         if given is not item.memory_type:
             mismatch = MemoryTypeMismatch(path=("type",), requested=item.memory_type, actual=given, given_input=True)
             return Rejected(refusals=(mismatch,), id=item.id)
-        return self._judged(Update(id=item.id, changes=item.changes, if_version=item.if_version))
+        update = Update(
+            id=item.id,
+            changes=item.changes,
+            if_version=item.if_version,
+            container_id=item.container_id,
+            always=item.always,
+        )
+        return self._judged(update)
 
     def _judged(self, command: _Judged) -> _Judged | Rejected:
         faults = command_faults(command, self._limits)

@@ -1,13 +1,17 @@
-"""Answers that every HTTP edge gives in the same words: GraphQL's error shape, as JSON."""
+"""Answers that every HTTP edge gives in the same words: GraphQL's error shape, as JSON, or that of a `Dialect`."""
 
 import logging
 from collections.abc import Mapping
+from typing import Any
 from uuid import uuid4
 
 import orjson
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from mnesis.web.dialects import dialect_of
 
 _log = logging.getLogger(__name__)
 
@@ -29,14 +33,32 @@ def json_answer(content: object, *, status: int = 200) -> Response:
     return Response(orjson.dumps(content), status, {"Cache-Control": "no-store"}, media_type="application/json")
 
 
+class ErrorAnswer(Response):
+    """One GraphQL error, or below the path of another dialect the same refusal in its words."""
+
+    def __init__(self, status: int, message: str, headers: Mapping[str, str], extensions: Mapping[str, Any]) -> None:
+        error = {"message": message, "extensions": {"code": CODES.get(status, CODES[400]), **extensions}}
+        given = {"Cache-Control": "no-store", **headers}
+        super().__init__(orjson.dumps({"errors": [error]}), status, given, media_type="application/json")
+        self._message = message
+        self._given = given
+        self._extensions = extensions
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        dialect = dialect_of(scope)
+        if dialect is None:
+            await super().__call__(scope, receive, send)
+            return
+        answer = dialect.refusal(self.status_code, self._message, self._extensions)
+        answer.headers.update(self._given)
+        await answer(scope, receive, send)
+
+
 def error_answer(
     status: int, message: str, *, headers: Mapping[str, str] | None = None, **extensions: object
 ) -> Response:
-    """An answer with one GraphQL error; its code follows from the status (see `CODES`)."""
-    error = {"message": message, "extensions": {"code": CODES.get(status, CODES[400]), **extensions}}
-    answer = json_answer({"errors": [error]}, status=status)
-    answer.headers.update(headers or {})
-    return answer
+    """An answer with one error; its code follows from the status (see `CODES`)."""
+    return ErrorAnswer(status, message, headers or {}, extensions)
 
 
 async def answer_http_exception(request: Request, error: Exception) -> Response:

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from mnesis.web.answers import answer_fault, answer_http_exception
 from mnesis.web.authentication import Authenticator
+from mnesis.web.dialects import Dialect
 from mnesis.web.gate import Authentication, BodyLimit, LocalOnly, SafeHeaders, Straight
 from mnesis.web.observation import UNOBSERVED, Observer
 from mnesis.web.request_notes import HEADER, RequestNotes
@@ -26,13 +27,14 @@ def assemble(
     request_bytes: int,
     straight: tuple[str, ASGIApp] | None = None,
     observer: Observer = UNOBSERVED,
+    dialects: Sequence[Dialect] = (),
     lifespan: Any = None,  # Starlette's own type for it is not public.
 ) -> Starlette:
     """The application that serves these routes.
 
     ``local_only`` is for a server that knows no callers: see `LocalOnly`. Pages of the ``cors_origins`` may call. The
-    ``observer`` hears of what is refused. What goes ``straight`` is a path and what serves it, which the routes name
-    too.
+    ``observer`` hears of what is refused, which below the paths of the ``dialects`` is told in their words. What goes
+    ``straight`` is a path and what serves it, which the routes name too.
     """
     gate = [
         Middleware(SafeHeaders),
@@ -45,7 +47,7 @@ def assemble(
         gate.insert(1, Middleware(LocalOnly, origins=cors_origins))
     if cors_origins:
         # The outermost, because a browser sends its preflight without credentials.
-        gate.insert(0, _cors(cors_origins))
+        gate.insert(0, _cors(cors_origins, ["GET", "POST", *(["PUT", "DELETE"] if dialects else [])]))
     # Outside of everything, so that every answer bears the id and every refusal is heard of.
     gate.insert(0, Middleware(RequestNotes, observer=observer))
     app = Starlette(
@@ -54,16 +56,17 @@ def assemble(
         exception_handlers={HTTPException: answer_http_exception, Exception: answer_fault},
         lifespan=lifespan,
     )
+    app.state.dialects = tuple(dialects)
     # A redirect to the path without the slash would lead around a proxy's prefix; such a path is simply unknown.
     app.router.redirect_slashes = False
     return app
 
 
-def _cors(origins: Sequence[str]) -> Middleware:
+def _cors(origins: Sequence[str], methods: Sequence[str]) -> Middleware:
     return Middleware(
         CORSMiddleware,
         allow_origins=origins,
-        allow_methods=["GET", "POST"],
+        allow_methods=methods,
         allow_headers=["*"],
         expose_headers=["WWW-Authenticate", "Retry-After", HEADER],
         max_age=7200,

@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mnesis.web.answers import error_answer
 from mnesis.web.authentication import Authenticator, Unauthenticated
+from mnesis.web.dialects import dialect_of
 from mnesis.web.keys import KeysUnavailable
 from mnesis.web.request_notes import called_by
 from mnesis.web.routes import OTHER_CREDENTIALS, is_public
@@ -66,7 +67,10 @@ class Authentication:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and not is_public(scope["path"]) and scope["path"] not in OTHER_CREDENTIALS:
             try:
-                caller = await self._authenticator.authenticate(_authorization(scope))
+                header = _authorization(scope)
+                if (dialect := dialect_of(scope)) is not None:
+                    header = dialect.authorization(header)
+                caller = await self._authenticator.authenticate(header)
             except Unauthenticated as refused:
                 await _challenge(refused)(scope, receive, send)
                 return

@@ -1,0 +1,1 @@
+"""Other products' APIs over the same use cases: each translates, and decides nothing."""
