@@ -113,6 +113,20 @@ def test_files_are_listed_with_every_documented_field(both: Both) -> None:
     assert (slack["fileName"], slack["fileType"]) == ("slack", "txt")
 
 
+def test_many_documents_are_looked_through_and_deleted_a_page_at_a_time(
+    both: Both, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mnesis.facades.alchemyst.documents.PAGE", 2)
+    added(both, documents=[{"content": f"Part {number}."} for number in range(5)])
+    both.graphql('mutation { createMemory(input: {longTerm: {memory: "Of no file."}}) { memory { id } } }')
+    assert len(both.get("/view").json()["contexts"]) == 6
+    assert [file["fileName"] for file in both.get("/view/docs").json()["documents"]] == ["pricing.md"]
+    monkeypatch.setattr("mnesis.facades.alchemyst.documents.MOST_VIEWED", 4)
+    assert len(both.get("/view").json()["contexts"]) == 4
+    assert both.post("/delete", {"source": "web-upload", "organization_id": "acme"}).status_code == 204
+    assert [fact["memory"] for fact in both.graphql(FACTS)["nodes"]] == ["Of no file."]
+
+
 def test_magic_keys_open_nothing(speak: Both) -> None:
     for path in ("/view", "/view/docs"):
         told(speak.get(path, magic_key="abc"), 403)

@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from starlette.requests import Request
+from starlette.routing import Route
 from starlette.testclient import TestClient
+from starlette.types import Message
 
 from mnesis.app import create_app
 from mnesis.domain import refusals
@@ -124,15 +127,26 @@ def test_a_rate_limit_of_the_gate_is_told_in_this_dialect() -> None:
     assert b'"details":{"limit":1000}' in answer.body
 
 
+def unopened() -> Service:
+    raise AssertionError("Nothing is asked of the memories.")
+
+
+def test_a_client_that_goes_away_is_no_fault() -> None:
+    async def gone() -> Message:
+        return {"type": "http.disconnect"}
+
+    [route] = [each for each in alchemyst_routes(unopened) if isinstance(each, Route) and each.path.endswith("/update")]
+    caller = Caller(tenant="acme", subject="ann")
+    scope = {"type": "http", "method": "POST", "headers": [], "query_string": b"", "state": {"caller": caller}}
+    assert asyncio.run(route.endpoint(Request(scope, gone))).status_code == 400
+
+
 def test_who_asks_too_often_is_told_when_to_come_back() -> None:
     asked: list[Caller] = []
 
     def wait_s(caller: Caller) -> float:
         asked.append(caller)
         return 1.2
-
-    def unopened() -> Service:
-        raise AssertionError("Nothing is asked of the memories.")
 
     local = LocalAuthenticator()
     app = assemble(

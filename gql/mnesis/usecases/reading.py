@@ -134,11 +134,6 @@ class ReadableMemories:
             caller, query, replace(request, mode=mode, meant=meant, vectors=vectors)
         )
 
-    @property
-    def can_be_meant(self) -> bool:
-        """Whether memories can be found by meaning at all."""
-        return self._questions.can_be_meant
-
     async def count_awaiting_embedding(self, caller: Caller) -> int | None:
         """How many memories are not found by meaning as they are; None where there is no model."""
         _check(caller)

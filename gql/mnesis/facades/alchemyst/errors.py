@@ -91,11 +91,13 @@ def error_response(status: int, message: str, details: Mapping[str, Any] | None 
     error: dict[str, Any] = {"code": code, "message": message}
     if details:
         error["details"] = details
-    try:
-        status_text = HTTPStatus(status).name
-    except ValueError:
-        status_text = code
-    content = {"success": False, "error": error, "message": message, "status": status, "statusText": status_text}
+    content = {
+        "success": False,
+        "error": error,
+        "message": message,
+        "status": status,
+        "statusText": HTTPStatus(status).name,
+    }
     return json_answer(content, status=status)
 
 

@@ -47,8 +47,9 @@ async def search(memories: Memories, traces: Traces, asked: Asked) -> Response:
         stems=query_stems(question),
         size=min(FEWER, memories.limits.page_nodes) if fast else memories.limits.page_nodes,
         candidates=memories.limits.search_candidates,
-        mode=SearchMode.FULL_TEXT if fast or not memories.can_be_meant else SearchMode.SEMANTIC,
+        mode=SearchMode.FULL_TEXT if fast else SearchMode.SEMANTIC,
     )
+    # Where nothing can be found by meaning, it is found by its words.
     page = await memories.search_for(asked.caller, wanted, request, question, firmly=False)
     best = page.hits[0].score if page.hits else 1.0
     contexts = []
