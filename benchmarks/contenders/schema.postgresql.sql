@@ -31,6 +31,8 @@ CREATE TABLE memory (
 	tags JSON,
 	memory TEXT,
 	strategy TEXT,
+	owner TEXT,
+	guarded BOOLEAN DEFAULT false NOT NULL,
 	PRIMARY KEY (tenant_id, id),
 	CONSTRAINT memory_entry UNIQUE (tenant_id, session_id, entry_id)
 )
@@ -57,6 +59,8 @@ CREATE TABLE history (
 	reason TEXT,
 	created_at BIGINT NOT NULL,
 	content_updated_at BIGINT NOT NULL,
+	owner TEXT,
+	guarded BOOLEAN DEFAULT false NOT NULL,
 	PRIMARY KEY (tenant_id, memory_id, version),
 	CONSTRAINT history_order UNIQUE (tenant_id, change, position)
 );

@@ -29,6 +29,8 @@ CREATE TABLE memory (
 	tags JSON,
 	memory TEXT,
 	strategy TEXT,
+	owner TEXT,
+	guarded BOOLEAN DEFAULT 0 NOT NULL,
 	PRIMARY KEY (tenant_id, id),
 	CONSTRAINT memory_entry UNIQUE (tenant_id, session_id, entry_id)
 );
@@ -54,6 +56,8 @@ CREATE TABLE history (
 	reason TEXT,
 	created_at BIGINT NOT NULL,
 	content_updated_at BIGINT NOT NULL,
+	owner TEXT,
+	guarded BOOLEAN DEFAULT 0 NOT NULL,
 	UNIQUE (tenant_id, memory_id, version),
 	CONSTRAINT history_order UNIQUE (tenant_id, change, position)
 );

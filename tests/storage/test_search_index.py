@@ -205,7 +205,8 @@ async def test_the_matches_of_a_word_that_most_memories_have_are_not_all_fetched
             # Nothing is sorted, and every table is entered from the matches: so it ends with the last one wanted.
             steps = [step for *_, step in plan]
             assert not [step for step in steps if "TEMP B-TREE" in step]
-            assert [step.split()[1] for step in steps if " INDEX " in step] == ["search_index", "search", "memory"]
+            # What follows them asks whether a memory in a guarded container may be seen.
+            assert [step.split()[1] for step in steps if " INDEX " in step][:3] == ["search_index", "search", "memory"]
         else:
             # PostgreSQL expects so many of the one word that it need not count them; of the other it must.
             counted = [sent.parameters["match"] for sent in asked if "count(*)" in sent.text]
