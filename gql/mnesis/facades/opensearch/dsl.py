@@ -87,7 +87,7 @@ def search_of(body: Mapping[str, Any], fields: Mapping[str, FieldKind]) -> Searc
         raise illegal_argument("`from` parameter must be set to 0 when `search_after` is used.")
     includes, excludes, shows = _shown(body.get("_source", True))
     return Search(
-        condition=condition_of(body["query"], fields) if body.get("query") is not None else Everything(),
+        condition=condition_of(body["query"], fields) if body.get("query") is not None else EVERYTHING,
         orders=orders,
         size=size,
         start=start,
@@ -117,12 +117,12 @@ class _Reader:
             raise parsing_error(f"a query that nests more than {LEVELS} levels deep is not supported here")
         if name == "bool":
             return self._together(given, level)
+        if name == "match_all":
+            _options(name, given, ())
+            return EVERYTHING
         read = _CLAUSES.get(name)
         if read is None:
             raise parsing_error(f"unknown query [{name}]: it is not supported here")
-        if name == "match_all":
-            _options(name, given, ())
-            return Everything()
         return read(self, given)
 
     def _together(self, given: Any, level: int) -> Condition:
@@ -353,14 +353,14 @@ def _unreadable(field: Field, value: Any) -> OpenSearchError:
 
 def _fitting(pattern: str) -> Callable[[str], object]:
     """``*`` is any text, ``?`` any character, and a backslash takes away what the next one means."""
-    spelled_out = re.sub(
-        r"\\(.)|([*?])|(.)",
-        lambda found: (
-            found[2] or f"[{found[1] or found[3]}]" if (found[1] or found[3]) in "*?[" else found[1] or found[3]
-        ),
-        pattern,
-        flags=re.DOTALL,
-    )
+
+    def meant(found: re.Match[str]) -> str:
+        if found[2]:
+            return found[2]
+        plain = found[1] or found[3]
+        return f"[{plain}]" if plain in "*?[" else plain
+
+    spelled_out = re.sub(r"\\(.)|([*?])|(.)", meant, pattern, flags=re.DOTALL)
     return re.compile(translate(spelled_out)).match
 
 
