@@ -68,6 +68,11 @@ def test_origins_are_separated_by_commas(set_environment: SetEnvironment) -> Non
     assert Settings.load().cors_origins == ("https://a.example", "http://localhost:5173")
 
 
+def test_facades_are_named_each_once(set_environment: SetEnvironment) -> None:
+    set_environment(facades="alchemyst, alchemyst")
+    assert Settings.load().facades == ("alchemyst",)
+
+
 @pytest.mark.parametrize(
     ("name", "value", "told"),
     [
@@ -96,6 +101,11 @@ def test_origins_are_separated_by_commas(set_environment: SetEnvironment) -> Non
             "cors_origins",
             "https://app.example.com/",
             "MNESIS_CORS_ORIGINS must hold origins such as https://app.example.com, without a path.",
+        ),
+        (
+            "facades",
+            "alchemyst,other",
+            "MNESIS_FACADES must hold names of façades that there are (alchemyst, opensearch), not other.",
         ),
         ("log_level", "loud", "MNESIS_LOG_LEVEL must be 'critical', 'error', 'warning', 'info' or 'debug'."),
         ("playground", "perhaps", "MNESIS_PLAYGROUND must be a valid boolean, unable to interpret input."),

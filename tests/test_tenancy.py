@@ -17,8 +17,10 @@ from starlette.websockets import WebSocketDisconnect
 
 from mnesis.app import create_app
 from mnesis.domain.caller import Scope
+from mnesis.facades.alchemyst.routes import CALLS, PREFIX
 from mnesis.graph.schema import schema
 from mnesis.settings import Settings
+from mnesis.usecases.jobs import JobWorker
 from mnesis.web.routes import OTHER_CREDENTIALS, PUBLIC_FOLDERS, PUBLIC_ROUTES
 from mnesis.web.tokens import issue_token
 
@@ -71,6 +73,7 @@ QUERIES = {
 MORE_QUERIES = (
     Way(document='{{ memoryContainer(id: "{container}") {{ id }} }}', not_there=None, scope=READ),
     Way(document='{{ node(id: "{container}") {{ id }} }}', not_there=None, scope=READ),
+    Way(document="{{ viewer {{ quotas {{ memories {{ used }} }} }} }}", not_there={"quotas": None}, scope=READ),
     Way(document="{{ viewer {{ awaitingEmbedding }} }}", not_there={"awaitingEmbedding": None}, scope=READ),
     Way(
         document='{{ searchMemories(query: "ada", mode: FULL_TEXT) {{ mode nodes {{ id }} }} }}',
@@ -168,18 +171,18 @@ MUTATIONS["createMemoryContainer"] = Way(
         "errors": [],
         "container": {"id": "secrets", "description": None, "memoryCount": 0},
     },
-    scope=ADMIN,
+    scope=WRITE,
 )
 MUTATIONS["updateMemoryContainer"] = Way(
     document='mutation {{ updateMemoryContainer(id: "{container}", input: {{name: "mine"}})'
     f" {{{{ {ERRORS} }}}} }}}}",
     not_there=NOT_FOUND,
-    scope=ADMIN,
+    scope=WRITE,
 )
 MUTATIONS["deleteMemoryContainer"] = Way(
     document=f'mutation {{{{ deleteMemoryContainer(id: "{{container}}", deleteMemories: true) {{{{ {ERRORS} }}}} }}}}',
     not_there=NOT_FOUND,
-    scope=ADMIN,
+    scope=WRITE,
 )
 NOTHING_REMOVED = {"receipt": {"total": 0, "history": 0}, "errors": []}
 REMOVED = 'filter: {{or: [{{ids: ["{session}", "{entry}"]}}, {{text: "this"}}]}}'
@@ -198,6 +201,50 @@ MORE_SUBSCRIPTIONS = (
     'subscription {{ memoryChanged(filter: {{sessionId: "{session}"}}) {{ record {{ subjectId }} }} }}',
     'subscription {{ memoryChanged(filter: {{ids: ["{fact}", "{entry}"]}}) {{ record {{ subjectId }} }} }}',
     'subscription {{ memoryChanged(filter: {{containerId: "default"}}) {{ record {{ subjectId }} }} }}',
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FacadeWay:
+    """A façade's route, how it is asked for another tenant's things, and the status and what it must answer then.
+
+    ``{entry}``, ``{job}`` and ``{trace}`` in the path are ids of the other tenant; None stands for any answer.
+    """
+
+    method: str
+    path: str
+    body: dict[str, Any] | None = None
+    status: int
+    answer: dict[str, Any] | None = None
+
+
+CONTENTS = {"sessionId": "talk", "contents": [{"content": "x"}]}
+DOCUMENTS = {"documents": [{"content": "x"}], "source": "s", "context_type": "resource", "scope": "internal"}
+ASKED = {"query": "what does only ada know?", "similarity_threshold": 1, "minimum_similarity_threshold": 0}
+NO_TRACES = {
+    "traces": [],
+    "pagination": {"page": 1, "limit": 10, "total": 0, "totalPages": 0, "hasNextPage": False, "hasPrevPage": False},
+}
+ALCHEMYST = (
+    # Another tenant's ids, files and keys are free.
+    FacadeWay(
+        method="POST", path="/memory/add", body={"sessionId": "talk", "contents": [{"content": "x"}]}, status=201
+    ),
+    FacadeWay(
+        method="POST", path="/memory/update", body={"sessionId": "talk", "contents": [{"content": "x"}]}, status=404
+    ),
+    FacadeWay(method="POST", path="/memory/delete", body={"memoryId": "talk"}, status=204),
+    FacadeWay(method="POST", path="/add", body={**DOCUMENTS, "metadata": {"fileName": "ada.md"}}, status=201),
+    FacadeWay(method="POST", path="/delete", body={"source": "ada's"}, status=204),
+    FacadeWay(method="GET", path="/view", status=200, answer={"success": True, "contexts": []}),
+    FacadeWay(method="GET", path="/view/docs", status=200, answer={"documents": []}),
+    FacadeWay(method="POST", path="/search", body=ASKED, status=202, answer={"contexts": []}),
+    FacadeWay(method="GET", path="/traces", status=200, answer=NO_TRACES),
+    FacadeWay(method="DELETE", path="/traces/{trace_id}/delete", status=404),
+    FacadeWay(method="POST", path="/add-async", body=DOCUMENTS, status=201),
+    FacadeWay(method="GET", path="/add-async/status", status=200, answer={"success": True, "jobs": []}),
+    FacadeWay(method="GET", path="/add-async/{job_id}/status", status=404),
+    FacadeWay(method="DELETE", path="/add-async/{job_id}/cancel", status=404),
 )
 EVERY_SUBSCRIPTION = [*SUBSCRIPTIONS.values(), *MORE_SUBSCRIPTIONS]
 
@@ -224,10 +271,20 @@ def token(tenant: str, *scopes: str) -> str:
     return issue_token(secret=SECRET, tenant=tenant, subject="somebody", scopes=granted, expires_in_s=600)
 
 
+@pytest.fixture(autouse=True)
+def _no_job_is_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a job stays as it was left."""
+    monkeypatch.setattr(JobWorker, "start", lambda _: None)
+
+
 @pytest.fixture
 def house(database_url: str) -> Iterator[House]:
     settings = Settings(
-        database_url=database_url, auth_secret=SecretStr(SECRET), metrics=True, metrics_token=SecretStr(METRICS_TOKEN)
+        database_url=database_url,
+        auth_secret=SecretStr(SECRET),
+        metrics=True,
+        metrics_token=SecretStr(METRICS_TOKEN),
+        facades=("alchemyst",),
     )
     with TestClient(create_app(settings)) as client:
         empty = House(client, {})
@@ -282,7 +339,10 @@ def test_every_route_asks_a_stranger_for_credentials_unless_it_is_public(house: 
             else:
                 assert response.status_code == 401
                 assert response.headers["WWW-Authenticate"].startswith("Bearer")
-                assert response.json()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+                if route.path.startswith(PREFIX):
+                    assert response.json()["error"]["code"] == "UNAUTHORIZED"
+                else:
+                    assert response.json()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
 
 
 def test_what_tells_of_all_tenants_opens_to_no_tenant(house: House) -> None:
@@ -340,6 +400,43 @@ def test_for_another_tenant_nothing_is_there(house: House, way: Way) -> None:
     assert "errors" not in answer
     assert list(answer["data"].values()) == [way.not_there]
     assert MARK not in str(answer)
+    assert untouched(house)
+
+
+def test_every_call_of_a_facade_is_walked_here() -> None:
+    assert [(way.method, way.path) for way in ALCHEMYST] == [(call.method, call.path) for call in CALLS]
+
+
+@pytest.fixture
+def left(house: House) -> dict[str, str]:
+    """The ids of a job and of a trace of the first tenant."""
+    told = {"Authorization": f"Bearer {token('ada', WRITE)}"}
+    queued = house.client.post(f"{PREFIX}/add-async", json={**DOCUMENTS, "source": MARK}, headers=told).json()
+    house.client.post(f"{PREFIX}/search", json=ASKED, headers=told)
+    [trace] = house.client.get(f"{PREFIX}/traces", headers=told).json()["traces"]
+    return {"trace_id": trace["_id"], "job_id": queued["jobId"]}
+
+
+@pytest.mark.parametrize("way", ALCHEMYST, ids=lambda way: f"{way.method} {way.path}")
+def test_a_facade_answers_nothing_without_the_scope(house: House, left: dict[str, str], way: FacadeWay) -> None:
+    path = f"{PREFIX}{way.path.format(**left)}"
+    headers = {"Authorization": f"Bearer {token('ada')}"}
+    response = house.client.request(way.method, path, json=way.body, headers=headers)
+    assert response.status_code == 403
+    assert response.json()["error"]["details"]["code"] == "FORBIDDEN"
+    assert MARK not in response.text
+    assert untouched(house)
+
+
+@pytest.mark.parametrize("way", ALCHEMYST, ids=lambda way: f"{way.method} {way.path}")
+def test_for_another_tenant_nothing_is_there_in_a_facade(house: House, left: dict[str, str], way: FacadeWay) -> None:
+    path = f"{PREFIX}{way.path.format(**left)}"
+    headers = {"Authorization": f"Bearer {token('babbage', ADMIN)}"}
+    response = house.client.request(way.method, path, json=way.body, headers=headers)
+    assert response.status_code == way.status, response.text
+    if way.answer is not None:
+        assert response.json() == way.answer
+    assert MARK not in response.text
     assert untouched(house)
 
 

@@ -24,14 +24,17 @@ from mnesis.schedule import retained
 from mnesis.settings import BadSettings, Settings
 from mnesis.storage.database import Database
 from mnesis.usecases.embedding import Embedder, Embedding, Questions
+from mnesis.usecases.jobs import Jobs, JobWorker
 from mnesis.usecases.memories import Memories
 from mnesis.usecases.retention import MemoryRetention
+from mnesis.usecases.traces import Traces
 from mnesis.usecases.watching import WatchableMemories
 from mnesis.web.assembly import assemble
 from mnesis.web.authentication import Authenticator, LocalAuthenticator, TokenAuthenticator
 from mnesis.web.dialects import Dialect
 from mnesis.web.keys import JwksAddress, JwksFile, KeySource, KeysUnavailable, SharedSecret
 from mnesis.web.observation import Observer
+from mnesis.web.rates import RateLimiter
 from mnesis.web.routes import public_routes
 from mnesis.web.stopping import told_of_the_end
 
@@ -46,6 +49,7 @@ class _Service:
     database: Database
     memories: Memories
     endpoint: GraphQLEndpoint
+    jobs: JobWorker
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self.endpoint(scope, receive, send)
@@ -63,9 +67,10 @@ def create_app(settings: Settings, *, database: Callable[[], Database] | None = 
     service = _Service()
     callers = authenticator(settings)
     options = endpoint_options(settings)
+    rates = RateLimiter(per_subject=settings.requests_per_minute, per_tenant=settings.tenant_requests_per_minute)
     observed = observation_of(settings)
 
-    routes, dialects = facades_of(settings, service, observed.observer)
+    routes, dialects = facades_of(settings, service, observed.observer, rates)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -85,6 +90,7 @@ def create_app(settings: Settings, *, database: Callable[[], Database] | None = 
             options=options,
             observer=observed.observer,
             known_name=known_among(settings.metrics_operations),
+            rates=rates,
         )
         retention = MemoryRetention(service.database.aging, service.database.store, service.database.reader)
         gc.collect()
@@ -95,6 +101,7 @@ def create_app(settings: Settings, *, database: Callable[[], Database] | None = 
             async with (
                 retained(retention, service.database.aging, every_s=settings.retention_every_s),
                 embedding(embedder, service.database),
+                working(settings, service),
             ):
                 with told_of_the_end(service.endpoint.stop):
                     yield
@@ -121,15 +128,22 @@ def create_app(settings: Settings, *, database: Callable[[], Database] | None = 
     )
 
 
-def facades_of(settings: Settings, service: _Service, observer: Observer) -> tuple[list[BaseRoute], list[Dialect]]:
+def facades_of(
+    settings: Settings, service: _Service, observer: Observer, rates: RateLimiter
+) -> tuple[list[BaseRoute], list[Dialect]]:
     """The routes of the façades that are switched on, and how what they refuse sounds. Others are not even imported."""
     routes: list[BaseRoute] = []
     dialects: list[Dialect] = []
     if "alchemyst" in settings.facades:
-        from mnesis.facades.alchemyst.routes import DIALECT, alchemyst_routes
+        from mnesis.facades.alchemyst.routes import DIALECT, Service, alchemyst_routes
+
+        def opened() -> Service:
+            jobs = Jobs(service.database.jobs, settings.limits())
+            traces = Traces(service.database.traces)
+            return Service(memories=service.memories, traces=traces, jobs=jobs, wake=service.jobs.wake)
 
         limits = settings.operation_limits()
-        routes += alchemyst_routes(lambda: service.memories, limits=limits, observer=observer)
+        routes += alchemyst_routes(opened, limits=limits, observer=observer)
         dialects.append(DIALECT)
     if "opensearch" in settings.facades:
         from mnesis.facades.opensearch.routes import OPENSEARCH, opensearch_routes
@@ -139,9 +153,22 @@ def facades_of(settings: Settings, service: _Service, observer: Observer) -> tup
             retains=settings.retention_every_s > 0,
             limits=settings.operation_limits(),
             observer=observer,
+            rates=rates,
         )
         dialects.append(OPENSEARCH)
     return routes, dialects
+
+
+@asynccontextmanager
+async def working(settings: Settings, service: _Service) -> AsyncIterator[None]:
+    """Works jobs off as long as the block lasts, where there is a façade that takes them."""
+    service.jobs = JobWorker(service.database.jobs, service.memories)
+    if "alchemyst" in settings.facades:
+        service.jobs.start()
+    try:
+        yield
+    finally:
+        await service.jobs.stop()
 
 
 @asynccontextmanager
@@ -205,6 +232,7 @@ def authenticator(settings: Settings) -> Authenticator:
     return TokenAuthenticator(
         _key_sources(settings),
         tenant_claim=settings.auth_tenant_claim,
+        roles_claim=settings.auth_roles_claim,
         issuer=settings.auth_issuer,
         audience=settings.auth_audience,
     )

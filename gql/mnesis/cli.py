@@ -87,6 +87,9 @@ def token(
         list[Scope] | None, typer.Option(help="What the token allows; may be given several times.")
     ] = None,
     expires_in: Annotated[str, typer.Option(help="How long it is valid: 90s, 15m, 12h or 7d.")] = "1h",
+    role: Annotated[
+        list[str] | None, typer.Option(help="A role, which opens containers that have it; may be given several times.")
+    ] = None,
 ) -> None:
     """Print a token signed with MNESIS_AUTH_SECRET. Without --scope it allows memory:write."""
     with _complaints_told():
@@ -105,6 +108,8 @@ def token(
                 tenant_claim=settings.auth_tenant_claim,
                 issuer=settings.auth_issuer,
                 audience=settings.auth_audience,
+                roles=role or (),
+                roles_claim=settings.auth_roles_claim,
             )
         )
 
@@ -172,6 +177,30 @@ def retention(
         from mnesis.retention import retain
 
         asyncio.run(retain(settings, dry_run=dry_run, tenant=tenant, container_id=container, as_json=as_json))
+
+
+@app.command()
+def quota(
+    tenant: Annotated[str, typer.Argument(help="Whose quotas these are.")],
+    memories: Annotated[int | None, typer.Option(min=0, help="How many memories it may have.")] = None,
+    size: Annotated[int | None, typer.Option("--bytes", min=0, help="How many bytes they may hold.")] = None,
+    writes_per_month: Annotated[
+        int | None, typer.Option(min=0, help="How many memories it may create, change or restore in a month.")
+    ] = None,
+    none: Annotated[bool, typer.Option("--none", help="Bound nothing any more.")] = False,
+    show: Annotated[bool, typer.Option("--show", help="Only show them, as without any option.")] = False,
+    database: DatabaseOption = None,
+) -> None:
+    """Set what a tenant may use, and print the quotas and what of them is used, as JSON."""
+    with _complaints_told():
+        settings = Settings.load(database_url=database)
+        from mnesis.domain.quotas import Quotas
+        from mnesis.quota import quota as kept
+
+        given = Quotas(memories=memories, bytes=size, writes_per_month=writes_per_month)
+        if show and (none or not given.is_empty):
+            raise Complaint("--show changes nothing: give it alone.")
+        asyncio.run(kept(settings, tenant=tenant, given=given, none=none))
 
 
 @contextmanager

@@ -69,8 +69,23 @@ class Settings(BaseSettings):
     auth_tenant_claim: str = Field(
         default="tenant", min_length=1, description="The token's claim that names the tenant."
     )
+    auth_roles_claim: str = Field(
+        default="roles",
+        min_length=1,
+        description="The token's claim with the caller's roles, which open containers: a list or a text with spaces.",
+    )
     auth_issuer: str | None = Field(default=None, description="When set, a token's `iss` must equal it.")
     auth_audience: str | None = Field(default=None, description="When set, a token's `aud` must contain it.")
+    requests_per_minute: int = Field(
+        default=0,
+        ge=0,
+        description="Requests of one subject that each process answers in a minute; `0`: any.",
+    )
+    tenant_requests_per_minute: int = Field(
+        default=0,
+        ge=0,
+        description="Requests of one tenant that each process answers in a minute; `0`: any.",
+    )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
         description="Origins whose pages may call the server, separated by commas; `*` for any.",

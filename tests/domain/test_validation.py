@@ -1,5 +1,6 @@
 """What is refused before the store is asked: every fault of a command, at once, with the path to it."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -157,6 +158,12 @@ def test_a_session_that_may_be_created_needs_an_id_that_can_be_one() -> None:
         ("NOT_FOUND", ("container_id",)),
     ]
     assert claim_faults(SessionClaim(session_id="a", create=True, if_version=0), SMALL) == ()
+
+
+def test_what_a_new_session_is_given_has_to_be_storable() -> None:
+    claim = SessionClaim(session_id="a", create=True, namespace={"x": "\0"}, metadata={"y": {"z": "\ud800"}})
+    assert codes(claim_faults(claim, SMALL)) == [(INVALID, ("namespace", "x")), (INVALID, ("metadata", "y", "z"))]
+    assert claim_faults(replace(claim, namespace={"x": 1}, metadata={}), SMALL) == ()
 
 
 def test_a_version_to_insist_on_is_never_negative() -> None:

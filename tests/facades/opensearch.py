@@ -16,7 +16,7 @@ from mnesis.web.tokens import issue_token
 
 SECRET = "a secret of at least thirty-two bytes"
 CONTAINERS = "/_plugins/_ml/memory_containers"
-MODELS = {
+MODELS: dict[str, Any] = {
     "llm_id": "some-llm",
     "embedding_model_type": "TEXT_EMBEDDING",
     "embedding_model_id": "some-model",
@@ -34,10 +34,8 @@ class House:
 
     def ask(self, method: str, path: str, body: object = None, **more: Any) -> Any:
         """The response to a request, by somebody who may do everything unless told otherwise."""
-        headers = {
-            **bearer(*more.pop("scopes", [Scope.ADMIN]), tenant=more.pop("tenant", "acme")),
-            **more.pop("headers", {}),
-        }
+        asking = {name: more.pop(name) for name in ("tenant", "subject", "roles") if name in more}
+        headers = {**bearer(*more.pop("scopes", [Scope.ADMIN]), **asking), **more.pop("headers", {})}
         if body is not None:
             more["content"] = body if isinstance(body, bytes) else json.dumps(body).encode()
             headers = {"Content-Type": "application/json", **headers}
@@ -93,9 +91,9 @@ class House:
         return f"{container}/memories/long-term/{made['memory']['id']}"
 
 
-def bearer(*scopes: Scope, tenant: str = "acme") -> dict[str, str]:
+def bearer(*scopes: Scope, tenant: str = "acme", subject: str = "ann", roles: tuple[str, ...] = ()) -> dict[str, str]:
     """The credentials of somebody."""
-    token = issue_token(secret=SECRET, tenant=tenant, subject="ann", scopes=scopes, expires_in_s=600)
+    token = issue_token(secret=SECRET, tenant=tenant, subject=subject, scopes=scopes, roles=roles, expires_in_s=600)
     return {"Authorization": f"Bearer {token}"}
 
 

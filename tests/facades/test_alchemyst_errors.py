@@ -1,18 +1,25 @@
 """Every status, told as the documented ``ErrorResponse``."""
 
+import asyncio
 import inspect
+import subprocess
+import sys
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from mnesis.app import create_app
 from mnesis.domain import refusals
-from mnesis.domain.caller import Scope
+from mnesis.domain.caller import Caller, Scope
 from mnesis.domain.refusals import QuotaExceeded, Refusal
 from mnesis.facades.alchemyst.errors import CODES, STATUSES, gate_refusal, refused
+from mnesis.facades.alchemyst.routes import DIALECT, Service, alchemyst_routes
 from mnesis.settings import Settings
 from mnesis.usecases.ports import Overloaded, StoreFault
+from mnesis.web.assembly import assemble
+from mnesis.web.authentication import LocalAuthenticator
 from tests.facades.alchemyst import PREFIX, Both, bearer, served
 
 UPDATE = {"sessionId": "s", "contents": [{"id": "m1", "content": "x"}]}
@@ -117,6 +124,31 @@ def test_a_rate_limit_of_the_gate_is_told_in_this_dialect() -> None:
     assert b'"details":{"limit":1000}' in answer.body
 
 
+def test_who_asks_too_often_is_told_when_to_come_back() -> None:
+    asked: list[Caller] = []
+
+    def wait_s(caller: Caller) -> float:
+        asked.append(caller)
+        return 1.2
+
+    def unopened() -> Service:
+        raise AssertionError("Nothing is asked of the memories.")
+
+    local = LocalAuthenticator()
+    app = assemble(
+        alchemyst_routes(unopened, wait_s=wait_s),
+        authenticator=local,
+        local_only=True,
+        cors_origins=(),
+        request_bytes=1_000,
+        dialects=[DIALECT],
+    )
+    answer = TestClient(app, base_url="http://localhost").post(f"{PREFIX}/memory/update", json=UPDATE)
+    assert told(answer, 429)["details"] == {"code": "RATE_LIMITED"}
+    assert answer.headers["retry-after"] == "2"
+    assert [caller.subject for caller in asked] == ["local"]
+
+
 @pytest.mark.parametrize(("fault", "status"), [(Overloaded("busy"), 503), (StoreFault("db.internal is away"), 500)])
 def test_a_fault_of_the_server_is_masked(
     speak: Both, monkeypatch: pytest.MonkeyPatch, fault: Exception, status: int
@@ -148,6 +180,44 @@ def test_switched_off_there_is_nothing(sqlite_url: str) -> None:
         answer = client.post(f"{PREFIX}/memory/add", json=UPDATE)
         assert answer.status_code == 404
         assert answer.json()["errors"][0]["extensions"]["code"] == "NOT_FOUND"
+
+
+def test_switched_off_nothing_of_it_is_imported(sqlite_url: str) -> None:
+    program = (
+        "import sys; from mnesis.app import create_app; from mnesis.settings import Settings;"
+        f" create_app(Settings(database_url={sqlite_url!r}));"
+        " print([name for name in sys.modules if name.startswith('mnesis.facades')])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_every_call_is_told_to_whoever_measures(sqlite_url: str) -> None:
+    token = "what only the operator's Prometheus knows"
+    with served(sqlite_url, metrics=True, metrics_token=SecretStr(token)) as both:
+        both.post("/memory/add", UPDATE)
+        both.post("/memory/update", UPDATE)
+        both.post("/memory/update", {**UPDATE, "sessionId": "nobody"})
+        shown = both.client.get("/metrics", headers={"Authorization": f"Bearer {token}"}).text
+    lines = [line for line in shown.splitlines() if "alchemyst_memory_update" in line]
+    assert any('outcome="ok"' in line for line in lines), lines
+    assert any('outcome="refused"' in line for line in lines), lines
+
+
+def test_a_request_without_an_end_is_ended(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def waits(*_: Any) -> None:
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr("mnesis.usecases.memories.Memories.update_context_memory", waits)
+    with served(sqlite_url, mutation_timeout_s=1) as both:
+        error = told(both.post("/memory/update", UPDATE), 504)
+        assert error["message"] == "The request took longer than 1 seconds."
+
+
+def test_pages_elsewhere_may_delete_where_there_is_a_facade(sqlite_url: str) -> None:
+    asks = {"Origin": "https://app.example.com", "Access-Control-Request-Method": "DELETE"}
+    with served(sqlite_url, cors_origins=("https://app.example.com",)) as both:
+        assert both.client.options(f"{PREFIX}/traces/x/delete", headers=asks).status_code == 200
 
 
 def test_other_paths_are_refused_in_graphqls_words(speak: Both) -> None:

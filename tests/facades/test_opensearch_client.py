@@ -46,6 +46,11 @@ async def async_client(server: RunningServer) -> AsyncIterator[AsyncOpenSearch]:
         yield client
 
 
+def reason_of(error: Any) -> Any:
+    """What the client has kept of the answer, whatever its type says."""
+    return error.info["error"]["reason"]
+
+
 def graphql(server: RunningServer, document: str) -> Any:
     answer = httpx.post(server.graphql, json={"query": document}, headers={"Authorization": f"Bearer {token()}"}).json()
     assert "errors" not in answer, answer
@@ -105,10 +110,10 @@ def test_errors_are_its_typed_exceptions(server: RunningServer, client: OpenSear
     with pytest.raises(NotFoundError) as not_found:
         ml.get_agentic_memory(memory_container_id="box", doc_type="working", id="none")
     assert (not_found.value.status_code, not_found.value.error) == (404, "status_exception")
-    assert not_found.value.info["error"]["reason"] == "Memory not found"
+    assert reason_of(not_found.value) == "Memory not found"
     with pytest.raises(NotFoundError) as history:
         ml.update_agentic_memory(memory_container_id="default", doc_type="history", id="x", body={"a": 1})
-    assert history.value.info["error"]["reason"] == "Can't update memory history"
+    assert reason_of(history.value) == "Can't update memory history"
     with pytest.raises(RequestError) as empty:
         client.transport.perform_request("PUT", "/_plugins/_ml/memory_containers/box/memories/working/x")
     assert (empty.value.status_code, empty.value.error) == (400, "illegal_argument_exception")
@@ -127,9 +132,10 @@ def test_errors_are_its_typed_exceptions(server: RunningServer, client: OpenSear
         pytest.raises(AuthorizationException) as forbidden,
     ):
         reader.plugins.ml.add_agentic_memory(memory_container_id="box", body={"messages": MESSAGES})
-    assert forbidden.value.info["error"]["reason"] == "User doesn't have permissions to add memory to this container"
+    assert reason_of(forbidden.value) == "User doesn't have permissions to add memory to this container"
 
 
+@pytest.mark.anyio
 async def test_every_call_of_the_async_client(async_client: AsyncOpenSearch) -> None:
     assert (await async_client.info())["version"]["number"] == "3.9.0"
     ml = async_client.plugins.ml

@@ -48,6 +48,7 @@ def test_a_container_gives_back_what_it_was_given(house: House) -> None:
     del body["configuration"]["strategies"]  # type: ignore[attr-defined]
     times = [shown.pop("created_time"), shown.pop("last_updated_time")]
     assert all(isinstance(time, int) for time in times)
+    assert shown.pop("owner") == {"name": "ann"}
     assert shown == {**body, "configuration": {**body["configuration"], "use_system_index": True}}  # type: ignore[dict-item]
     assert house.ok("PUT", house.session(path), {"x": 1})["_index"] == ".plugins-ml-am-mine-memory-sessions"
     in_graphql = house.graphql(
@@ -181,18 +182,32 @@ def test_containers_that_are_refused(one_house: House, body: Any, type: str, rea
     assert told.startswith(reason)
 
 
-def test_who_may_do_what(one_house: House) -> None:
-    box = one_house.container()
+def test_who_may_do_what(house: House) -> None:
+    box = house.container()
+    house.ok("PUT", box, {"backend_roles": ["team"]})
+    fact = house.session(box, summary="ann's")
     privilege = "User doesn't have privilege to perform this operation on this memory container"
-    write = {"scopes": [Scope.WRITE]}
-    assert one_house.refused("POST", CREATE, {"name": "n"}, **write) == (403, STATUS, privilege)
-    assert one_house.refused("PUT", box, {"name": "n"}, **write) == (
+    assert house.refused("POST", CREATE, {"name": "n"}, scopes=[Scope.READ]) == (403, STATUS, privilege)
+    stranger: dict[str, Any] = {"subject": "eve", "scopes": [Scope.WRITE]}
+    for method, body in (("GET", None), ("PUT", {"name": "n"}), ("DELETE", None)):
+        assert house.refused(method, box, body, **stranger)[0] == 404
+    assert house.refused("POST", f"{box}/memories", {}, **stranger)[2] == "Memory container not found"
+    colleague: dict[str, Any] = {"subject": "bob", "scopes": [Scope.WRITE], "roles": ("team",)}
+    shown = house.ok("GET", box, **colleague)
+    assert (shown["owner"], shown["backend_roles"]) == ({"name": "ann"}, ["team"])
+    assert house.refused("PUT", box, {"name": "n"}, **colleague) == (
         403,
         STATUS,
         "User doesn't have permissions to update memories in this container",
     )
-    assert one_house.refused("DELETE", box, **write) == (403, STATUS, "Only container owner can delete container")
-    assert one_house.ok("GET", box, scopes=[Scope.READ])["name"] == "box"
+    assert house.refused("DELETE", box, **colleague) == (403, STATUS, "Only container owner can delete container")
+    # He adds memories of his own, and does not see those of others.
+    added = house.ok("POST", f"{box}/memories", {}, **colleague)
+    own = house.ok("GET", f"{box}/memories/working/{added['working_memory_id']}", **colleague)
+    assert own["owner_id"] == "bob"
+    for method, body in (("GET", None), ("PUT", {"summary": "x"}), ("DELETE", None)):
+        assert house.refused(method, fact, body, **colleague)[2] == "Memory not found"
+    assert house.ok("GET", fact, scopes=[Scope.WRITE])["owner_id"] == "ann"
 
 
 def test_what_is_not_there(one_house: House) -> None:
@@ -244,6 +259,14 @@ def test_an_update_changes_what_it_names(house: House) -> None:
             ),
         ),
         ({"strategies": [None]}, 400, "Strategy cannot be null"),
+        (
+            {"strategies": [{"id": {"a": 1}}]},
+            400,
+            (
+                "failed to parse field [strategies.id] of type [text] in document with id 'new'. Preview of field's"
+                """ value: '{"a": 1}'"""
+            ),
+        ),
         ({"max_infer_size": 11}, 400, "Maximum infer size cannot exceed 10"),
     ],
 )
@@ -321,6 +344,7 @@ def test_deletions_that_are_refused(one_house: House) -> None:
     )
     assert one_house.refused("DELETE", box, {"delete_all_memories": True, "delete_memories": ["working"]})[2] == both
     assert one_house.refused("DELETE", f"{box}?delete_memories=hearsay")[2].startswith("Invalid memory type: hearsay")
+    assert one_house.refused("DELETE", box, {"delete_memories": 7})[2] == "delete_memories must be an array"
     assert one_house.refused("DELETE", f"{CONTAINERS}/default")[0] == 400
     assert one_house.ok("GET", box)
 
@@ -333,7 +357,9 @@ def test_the_default_container_can_be_set(house: House) -> None:
     # What GraphQL keeps beside it stays.
     document = 'mutation { updateMemoryContainer(id: "default", input: {metadata: {mine: 1}}) { errors { message } } }'
     assert house.graphql(document) == {"errors": []}
-    house.ok("PUT", default, {"backend_roles": ["r"]})
+    house.ok("PUT", default, {"configuration": {"llm_id": "x"}})
     assert house.graphql("{ memoryContainer { metadata } }") == {
-        "metadata": {"mine": 1, "opensearch": {"backend_roles": ["r"]}}
+        "metadata": {"mine": 1, "opensearch": {"configuration": {"llm_id": "x", "max_infer_size": 5}}}
     }
+    # It still has all types of memory.
+    assert house.refused("GET", f"{default}/memories/long-term/x")[2] == "Memory not found"

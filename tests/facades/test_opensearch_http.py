@@ -213,3 +213,13 @@ def test_requests_are_read_in_a_get_too(house: House) -> None:
     path = f"{CONTAINERS}/default"
     assert house.ok("GET", path, {"query": {}})["name"] == "default"
     assert house.refused("GET", path, b"{")[:2] == (400, "parse_exception")
+
+
+def test_who_asks_too_often_is_told_when_to_come_back(sqlite_url: str) -> None:
+    with served(sqlite_url, requests_per_minute=2) as house:
+        path = f"{CONTAINERS}/default"
+        for _ in range(2):
+            house.ok("GET", path)
+        answer = house.ask("GET", path)
+        assert (answer.status_code, answer.json()["error"]["type"]) == (429, "rejected_execution_exception")
+        assert 1 <= int(answer.headers["Retry-After"]) <= 60

@@ -46,6 +46,7 @@ def test_a_conversation_as_documented(house: House) -> None:
     assert created == shown.pop("last_updated_time") > 1_600_000_000_000
     assert shown == {
         "memory_container_id": "box",
+        "owner_id": "ann",
         "payload_type": "conversational",
         "messages": HI,
         "message_id": 3,
@@ -113,6 +114,8 @@ def test_where_a_model_is_configured_a_conversation_begins_a_session(one_house: 
     assert shown["namespace"] == {"session_id": made["session_id"]}
     assert one_house.ok("GET", f"{box}/memories/sessions/{made['session_id']}")
     assert one_house.ok("POST", f"{box}/memories", {"payload_type": "data"}).keys() == {"working_memory_id"}
+    nameless = {"payload_type": "data", "namespace": {"session_id": None}}
+    assert one_house.ok("POST", f"{box}/memories", nameless).keys() == {"working_memory_id"}
 
 
 def test_where_sessions_are_disabled_a_session_id_is_a_name_like_others(one_house: House) -> None:

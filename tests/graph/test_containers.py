@@ -155,7 +155,7 @@ async def test_what_stands_beside_the_input_is_named_so(speaker: Client) -> None
     for document, variables in (
         (MAKE, {"input": {}}), (CHANGE, {"id": "default", "input": {"name": "x"}}), (DROP, {"id": "c"}),
     ):  # fmt: skip
-        refused = await speaker.allowed(Scope.WRITE).only(document, **variables)
+        refused = await speaker.allowed(Scope.READ).only(document, **variables)
         assert faults(refused) == [("FORBIDDEN", [])]
 
 

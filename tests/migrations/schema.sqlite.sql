@@ -12,7 +12,7 @@ CREATE TABLE "container" (
 	retention JSON,
 	version INTEGER NOT NULL,
 	updated_at BIGINT NOT NULL,
-	deleted BOOLEAN NOT NULL,
+	deleted BOOLEAN NOT NULL, owner TEXT, roles JSON, guarded BOOLEAN DEFAULT 0 NOT NULL,
 	PRIMARY KEY (tenant_id, id),
 	CONSTRAINT container_tenant FOREIGN KEY(tenant_id) REFERENCES tenant (id)
 );
@@ -51,7 +51,7 @@ CREATE TABLE history (
 	actor TEXT,
 	reason TEXT,
 	created_at BIGINT NOT NULL,
-	content_updated_at BIGINT NOT NULL,
+	content_updated_at BIGINT NOT NULL, owner TEXT, guarded BOOLEAN DEFAULT 0 NOT NULL,
 	PRIMARY KEY (tenant_id, memory_id, version),
 	CONSTRAINT history_order UNIQUE (tenant_id, change, position)
 );
@@ -67,6 +67,25 @@ CREATE TABLE idempotency (
 	PRIMARY KEY (tenant_id, subject, "key")
 );
 CREATE INDEX idempotency_age ON idempotency (created_at);
+CREATE TABLE job (
+	tenant_id TEXT NOT NULL,
+	id TEXT NOT NULL,
+	subject TEXT NOT NULL,
+	status TEXT NOT NULL,
+	data JSON NOT NULL,
+	items JSON NOT NULL,
+	total INTEGER NOT NULL,
+	done INTEGER NOT NULL,
+	attempts INTEGER NOT NULL,
+	failure TEXT,
+	due_at BIGINT,
+	created_at BIGINT NOT NULL,
+	started_at BIGINT,
+	finished_at BIGINT,
+	PRIMARY KEY (tenant_id, id)
+);
+CREATE INDEX job_newest ON job (tenant_id, subject, created_at, id);
+CREATE INDEX job_next ON job (due_at);
 CREATE TABLE memory (
 	tenant_id TEXT NOT NULL,
 	id TEXT NOT NULL,
@@ -96,7 +115,7 @@ CREATE TABLE memory (
 	binary_data BLOB,
 	tags JSON,
 	memory TEXT,
-	strategy TEXT,
+	strategy TEXT, owner TEXT, guarded BOOLEAN DEFAULT 0 NOT NULL,
 	PRIMARY KEY (tenant_id, id),
 	CONSTRAINT memory_container FOREIGN KEY(tenant_id, container_id) REFERENCES container (tenant_id, id),
 	CONSTRAINT memory_entry UNIQUE (tenant_id, session_id, entry_id)
@@ -136,6 +155,17 @@ CREATE TABLE 'search_index_idx'(segid, term, pgno, PRIMARY KEY(segid, term)) WIT
 CREATE TABLE tenant (
 	id TEXT NOT NULL,
 	change BIGINT NOT NULL,
-	created_at BIGINT NOT NULL, pruned_change BIGINT DEFAULT 0 NOT NULL,
+	created_at BIGINT NOT NULL, pruned_change BIGINT DEFAULT 0 NOT NULL, quota JSON,
 	PRIMARY KEY (id)
 );
+CREATE TABLE trace (
+	tenant_id TEXT NOT NULL,
+	id TEXT NOT NULL,
+	subject TEXT NOT NULL,
+	trace_type TEXT NOT NULL,
+	data JSON NOT NULL,
+	created_at BIGINT NOT NULL,
+	PRIMARY KEY (tenant_id, id)
+);
+CREATE INDEX trace_age ON trace (tenant_id, created_at);
+CREATE INDEX trace_newest ON trace (tenant_id, subject, created_at, id);

@@ -31,4 +31,7 @@ def test_containers_that_were_there_get_their_first_version(empty_database_url: 
         "version": 1,
         "updated_at": 7,
         "deleted": False,
+        "owner": None,
+        "roles": None,
+        "guarded": False,
     }

@@ -129,7 +129,7 @@ async def test_whatever_takes_a_tenants_lock_is_known_by_a_mark(postgresql_url: 
         for count in (0, 0, 1):  # The first makes the tenant.
             cursor = connection.cursor()
             engine.begin(cursor)
-            _, mark = transactions.take_changes(cursor, "acme", count, transactions.now())
+            _, mark, _ = transactions.take_changes(cursor, "acme", count, transactions.now())
             cursor.execute("COMMIT")
             assert mark is not None
             assert engine.was_committed(connection, mark)

@@ -71,6 +71,7 @@ async def everything(bench: Bench, caller: Any, ids: list[str]) -> dict[str, Any
         "count_containers": await reader.count_containers(caller),
         "count_memories_of": sum((await reader.count_memories_of(caller, ["default"])).values()),
         "count_awaiting_embedding": await reader.count_awaiting_embedding(caller),
+        "quotas": await reader.quotas(caller),
         "count_memories": await reader.count_memories(caller, MemoryQuery()),
         "count_memories of ids": await reader.count_memories(caller, memory_query),
         "search_memories": (
@@ -101,6 +102,9 @@ async def test_another_tenant_finds_nothing(database_url: str) -> None:
         await bench.memories.update_context_memory(ANN, context("s", "1", "2"))
         entries = (await bench.reader.entries(ANN, ["s"], PageRequest(size=5)))["s"].rows
         ids = ["s", *(entry.id for entry in entries)]
+        with raw(database_url) as connection:
+            quota = '{"quotas": {"memories": 9}, "usage": {}}'
+            connection.execute(f"UPDATE tenant SET quota = '{quota}' WHERE id = '{ANN.tenant}'")
         own, other = await everything(bench, ANN, ids), await everything(bench, STRANGER, ids)
         assert [name for name, found in own.items() if not found] == [f"entries of {each.id}" for each in entries]
         assert own["containers"]["default"].created_at is not None

@@ -12,7 +12,7 @@ from mnesis.domain.memory import Memory
 from mnesis.domain.memory_types import MemoryType
 from mnesis.domain.time_travel import NotKept
 from mnesis.storage.reader import Ask, Reader, Rows
-from mnesis.storage.visibility import VisibleStatement
+from mnesis.storage.visibility import VisibleStatement, caller_parameters
 from mnesis.usecases.memories import Memories
 from mnesis.usecases.ports import PastMemory
 from mnesis.usecases.requests import DeleteMemory, RestoreMemory
@@ -161,7 +161,7 @@ async def _rows_read(reader: Reader, memory: Memory, version: int) -> int:
 
         return ask_and_count
 
-    common = {"tenant": ANN.tenant, "memory": memory.id}
+    common = {**caller_parameters(ANN), "memory": memory.id}
     past = await reader._hop(lambda ask: reader._past_memory(counting(ask), common, version, None))
     assert past is not None
     assert past.memory.version == version

@@ -154,8 +154,8 @@ async def test_memories_whose_history_was_cut_travel_too(database_url: str, othe
         connection.execute("DELETE FROM history WHERE memory_id = 'default-gone-False'")
         connection.execute(
             "INSERT INTO history SELECT tenant_id, 'default-gone-False', 3, memory_type, container_id, session_id,"
-            " namespace, change + 10000, 0, 'ERASE', '[]', actor, reason, created_at, content_updated_at"
-            " FROM history WHERE memory_type = 'SESSION' LIMIT 1"
+            " namespace, change + 10000, 0, 'ERASE', '[]', actor, reason, created_at, content_updated_at, owner,"
+            " guarded FROM history WHERE memory_type = 'SESSION' LIMIT 1"
         )
     for container_id in (None, "default"):
         archive = exported(database_url, container_id)

@@ -35,12 +35,21 @@ async def fill(memories: Memories, count: int) -> None:
         assert (await memories.create_memories(ADA, CreateMemories(items=(fact,)))).counts.created == 1
 
 
-async def test_only_an_administrator_changes_containers(memories: Memories) -> None:
-    forbidden = (Forbidden(required_scope=Scope.ADMIN),)
-    for caller in (WRITER, NOBODY):
+async def test_who_may_not_write_changes_no_containers(memories: Memories) -> None:
+    forbidden = (Forbidden(required_scope=Scope.WRITE),)
+    for caller in (replace(ADA, scopes=frozenset({Scope.READ})), NOBODY):
         assert (await memories.create_container(caller, CreateContainer(container=NEW))).refusals == forbidden
         assert (await memories.update_container(caller, UpdateContainer(container=CHANGED))).refusals == forbidden
         assert (await memories.delete_container(caller, DeleteContainer(container=GONE))).refusals == forbidden
+
+
+async def test_of_what_nobody_owns_only_an_administrator_changes_anything(memories: Memories) -> None:
+    await memories.create_container(replace(ADA, authenticated=False), CreateContainer(container=NEW))
+    forbidden = (Forbidden(required_scope=Scope.ADMIN),)
+    assert (await memories.update_container(WRITER, UpdateContainer(container=CHANGED))).refusals == forbidden
+    assert (await memories.delete_container(WRITER, DeleteContainer(container=GONE))).refusals == forbidden
+    unknown = DeleteContainer(container=replace(GONE, id="other"))
+    assert [type(each) for each in (await memories.delete_container(WRITER, unknown)).refusals] == [NotFound]
 
 
 async def test_of_what_can_be_no_container_there_are_no_memories(memories: Memories) -> None:

@@ -85,6 +85,8 @@ def test_every_argument_counts() -> None:
         replace(request, if_version=0),
         replace(request, create_session=True),
         replace(request, container_id="travel"),
+        replace(request, namespace={}),
+        replace(request, session_metadata={}),
         replace(request, object_mode=ObjectMode.MERGE),
         replace(request, reason=""),
     ]

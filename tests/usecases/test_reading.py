@@ -34,6 +34,10 @@ async def counted_as_awaiting(memories: Memories, caller: Caller) -> dict[str, i
     return {"awaiting": await memories.count_awaiting_embedding(caller)}
 
 
+async def kept_as_quotas(memories: Memories, caller: Caller) -> Any:
+    return {"quotas": await memories.quotas(caller)}
+
+
 QUESTIONS: dict[str, Callable[[Memories, Caller], Awaitable[Any]]] = {
     "memories": lambda memories, caller: memories.memories(caller, ["s1"]),
     "past_memory": lambda memories, caller: memories.past_memory(caller, "s1", version=1),
@@ -46,6 +50,7 @@ QUESTIONS: dict[str, Callable[[Memories, Caller], Awaitable[Any]]] = {
     "count_memories": lambda memories, caller: memories.count_memories(caller, MemoryQuery()),
     "search_memories": lambda memories, caller: memories.search_memories(caller, MemoryQuery(), SEARCH),
     "search_for": lambda memories, caller: memories.search_for(caller, MemoryQuery(), SEARCH, "m1", firmly=True),
+    "quotas": lambda memories, caller: kept_as_quotas(memories, caller),
     "count_awaiting_embedding": lambda memories, caller: counted_as_awaiting(memories, caller),
     "record_query": lambda memories, caller: asked_of_records(memories, caller),
     "list_records": lambda memories, caller: memories.list_records(caller, RecordQuery(), PAGE),

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from mnesis.domain.caller import Caller, Scope
-from mnesis.domain.commands import BatchOutcome, Changes, Create
+from mnesis.domain.commands import BatchOutcome, Changes, Create, Delete
 from mnesis.domain.entries import ContextEntry
 from mnesis.domain.memory import Memory
 from mnesis.domain.memory_types import MemoryType, ObjectMode, WriteMode
@@ -16,6 +16,7 @@ from mnesis.usecases.ports import MemoryQuery, PageRequest
 from mnesis.usecases.requests import (
     CreateMemories,
     DeleteMemory,
+    DeleteSeveral,
     MemoryUpdate,
     UpdateContextMemory,
     UpdateMemories,
@@ -94,6 +95,32 @@ async def test_entries_are_put_into_a_session(memories: Memories) -> None:
     assert (entry.values["metadata"], outcome.session_version) == ({"a": 1, "b": 2}, 3)
     stale = await memories.update_context_memory(ANN, put(said("m9"), if_version=2))
     assert (codes(stale), told(stale)) == ([("VERSION_CONFLICT", ("if_version",))], [("ROLLED_BACK", [])])
+
+
+async def test_a_session_that_is_made_for_its_entries_gets_a_namespace_and_metadata(memories: Memories) -> None:
+    given: dict[str, Any] = {"create_session": True, "namespace": {"g": ["a"]}, "session_metadata": {"b": 1}}
+    outcome = await memories.update_context_memory(ANN, put(said(), **given))
+    assert outcome.session is not None
+    assert (outcome.session.namespace, outcome.session.values["metadata"]) == ({"g": ["a"]}, {"b": 1})
+    entry = outcome.outcomes[0].memory
+    assert entry is not None
+    assert entry.namespace == {"g": ["a"]}
+    again = await memories.update_context_memory(
+        ANN, put(said("m2"), create_session=True, namespace={"g": ["c"]}, session_metadata={"d": 2})
+    )
+    assert again.session is not None
+    assert (again.session.namespace, again.session.values["metadata"]) == ({"g": ["a"]}, {"b": 1})
+
+
+async def test_several_memories_are_deleted_together(memories: Memories) -> None:
+    await memories.create_memories(ANN, creation(NEW_SESSION, Create(id="s2", changes=SUMMARY)))
+    items = tuple(Delete(memory_type=SESSION, id=each) for each in ("s1", "nobody", "s2"))
+    outcome = await memories.delete_several(ANN, DeleteSeveral(items=items))
+    assert told(outcome) == [("ROLLED_BACK", []), ("FAILED", [("NOT_FOUND", ("id",))]), ("ROLLED_BACK", [])]
+    outcome = await memories.delete_several(ANN, DeleteSeveral(items=items, mode=WriteMode.PER_ENTRY))
+    assert told(outcome) == [("DELETED", []), ("FAILED", [("NOT_FOUND", ("id",))]), ("DELETED", [])]
+    refused = await memories.delete_several(READER, DeleteSeveral(items=()))
+    assert refused.refusals == (Forbidden(required_scope=Scope.WRITE),)
 
 
 @pytest.mark.parametrize("scopes", [frozenset[Scope](), frozenset({Scope.READ})])

@@ -14,6 +14,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from mnesis.web.assembly import assemble
 from mnesis.web.authentication import Authenticator, LocalAuthenticator, TokenAuthenticator
+from mnesis.web.dialects import Dialect
 from mnesis.web.keys import KeysUnavailable, SharedSecret
 from mnesis.web.routes import PUBLIC_FOLDERS, PUBLIC_ROUTES, public_routes
 from mnesis.web.tokens import issue_token
@@ -179,6 +180,37 @@ def test_a_wrong_method_is_told_the_right_ones(client: TestClient) -> None:
     assert code(answer) == "METHOD_NOT_ALLOWED"
     assert set(answer.headers["allow"].split(", ")) == {"GET", "HEAD", "POST"}
     assert client.post("/healthz").status_code == 405
+
+
+def test_below_a_dialects_path_everything_is_refused_in_its_words(database: Database) -> None:
+    def refusal(status: int, message: str, known: Any) -> Response:
+        return JSONResponse({"told": message, "known": known}, status)
+
+    async def broken(request: Request) -> Response:
+        raise RuntimeError("a secret detail")
+
+    app = assemble(
+        [Route("/other/edge", edge, methods=["POST"]), Route("/other/broken", broken)],
+        cors_origins=(),
+        request_bytes=LIMIT_BYTES,
+        authenticator=TokenAuthenticator([SharedSecret(SECRET)]),
+        local_only=False,
+        dialects=[Dialect(prefix="/other/", refusal=refusal)],
+    )
+    client = TestClient(app, raise_server_exceptions=False)
+    answer = client.post("/other/edge")
+    assert (answer.status_code, answer.json()["told"][:22]) == (401, "This needs credentials")
+    assert answer.headers["www-authenticate"] == 'Bearer realm="mnesis"'
+    assert answer.headers["cache-control"] == "no-store"
+    large = client.post("/other/edge", headers=bearer(), content=b"x" * (LIMIT_BYTES + 1))
+    assert (large.status_code, large.json()["known"]) == (413, {"limit": LIMIT_BYTES})
+    wrong = client.put("/other/edge", headers=bearer())
+    assert (wrong.status_code, wrong.headers["allow"]) == (405, "POST")
+    assert client.get("/other/nowhere", headers=bearer()).json()["told"] == "There is nothing at this path."
+    fault = client.get("/other/broken", headers=bearer())
+    assert (fault.status_code, list(fault.json()["known"])) == (500, ["errorId"])
+    assert "secret" not in fault.text
+    assert code(client.get("/others", headers=bearer())) == "NOT_FOUND"
 
 
 def chunks(total: int) -> Iterator[bytes]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
 
+from mnesis.domain.caller import Caller
 from mnesis.domain.fields import Message, Unreadable, Values
 from mnesis.domain.ids import DEFAULT_CONTAINER
 from mnesis.domain.json_values import JsonObject
@@ -134,7 +135,8 @@ class Idempotency:
 class Batch:
     """Commands that are applied in order, in one transaction.
 
-    ``ATOMIC``: one refused command and nothing is written. ``PER_ENTRY``: the others are.
+    ``ATOMIC``: one refused command and nothing is written. ``PER_ENTRY``: the others are. ``caller`` is on whose
+    behalf; None for what the service does by itself, which sees everything of the tenant and makes what has no owner.
     """
 
     commands: tuple[Command | Rejected, ...]
@@ -143,6 +145,7 @@ class Batch:
     idempotency: Idempotency | None = None
     actor: str
     reason: str | None = None
+    caller: Caller | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

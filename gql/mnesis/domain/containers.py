@@ -1,15 +1,27 @@
 """What a container is set to, and what a caller's changes make of it: pure, like everything of the domain."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
+from mnesis.domain.access import Access, may_enter, may_manage
+from mnesis.domain.caller import Caller, Scope
 from mnesis.domain.ids import CHOSEN_ID_RULE, DEFAULT_CONTAINER, is_id
 from mnesis.domain.json_values import JsonFault, JsonObject, check_object, same, text_fault
 from mnesis.domain.limits import Limits
 from mnesis.domain.memory_types import MemoryType
-from mnesis.domain.refusals import AlreadyExists, ContainerNotEmpty, InvalidInput, NotFound, Refusal, VersionConflict
+from mnesis.domain.refusals import (
+    AlreadyExists,
+    ContainerNotEmpty,
+    Forbidden,
+    InvalidInput,
+    LimitExceeded,
+    NotFound,
+    Refusal,
+    VersionConflict,
+)
 
 NAME_CHARACTERS = 255
 DESCRIPTION_CHARACTERS = 1_000
@@ -17,6 +29,12 @@ MOST_DAYS = 36_500
 MOST_KEPT = 2**31 - 1
 """What fits into an `Int` of GraphQL."""
 
+MOST_ROLES = 100
+ROLE_CHARACTERS = 128
+ROLE_RULE = f"has 1 to {ROLE_CHARACTERS} characters of A-Z a-z 0-9 : + = , . @ - _ /"
+"""As OpenSearch's ``backend_roles``."""
+
+_ROLE = re.compile(rf"[A-Za-z0-9:+=,.@\-_/]{{1,{ROLE_CHARACTERS}}}")
 _STEP = timedelta(microseconds=1)
 _NEVER = datetime(1, 1, 1, tzinfo=UTC)
 
@@ -46,7 +64,9 @@ Retention: TypeAlias = Mapping[MemoryType, RetentionRule]
 class Container:
     """A named partition of a tenant and its settings.
 
-    The times are None for a default container that nobody has written to yet, which is nowhere stored.
+    The times are None for a default container that nobody has written to yet, which is nowhere stored. ``owner`` is the
+    subject that made it; ``guarded`` says that only the owner, who has one of its ``roles``, and administrators get in
+    (see `access`), which stays as it was at first, since every memory in it carries it too.
     """
 
     id: str
@@ -58,18 +78,26 @@ class Container:
     created_at: datetime | None
     updated_at: datetime | None
     deleted: bool = False
+    owner: str | None = None
+    roles: tuple[str, ...] = ()
+    guarded: bool = False
+
+    @property
+    def access(self) -> Access:
+        """Who gets in."""
+        return Access(owner=self.owner, roles=frozenset(self.roles), guarded=self.guarded)
 
 
 GivenRule: TypeAlias = RetentionRule | None
-SettingValue: TypeAlias = str | JsonObject | None | Mapping[MemoryType, GivenRule]
+SettingValue: TypeAlias = str | JsonObject | None | tuple[str, ...] | Mapping[MemoryType, GivenRule]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerSettings:
     """Settings to give a container: what is left out of ``given`` is kept, ``None`` clears.
 
-    The keys are ``name``, ``description``, ``metadata`` and ``retention``. Of the retention, a type that is left out
-    keeps its rule, ``None`` removes it, and a rule that is given replaces the one before whole.
+    The keys are ``name``, ``description``, ``metadata``, ``roles`` and ``retention``. Of the retention, a type that is
+    left out keeps its rule, ``None`` removes it, and a rule that is given replaces the one before whole.
     """
 
     given: Mapping[str, SettingValue]
@@ -77,10 +105,14 @@ class ContainerSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewContainer:
-    """Makes a container. Without an ``id`` it gets a fresh one, without a name it is called by its id."""
+    """Makes a container. Without an ``id`` it gets a fresh one, without a name it is called by its id.
+
+    ``shared`` opens it to the whole tenant, as one is that nobody owns.
+    """
 
     id: str | None = None
     settings: ContainerSettings
+    shared: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,27 +142,53 @@ def container_faults(command: ContainerCommand, limits: Limits) -> tuple[Refusal
 
 
 def create(
-    command: NewContainer, *, taken_by: str | None, fresh_id: str, now: datetime, gone: Container | None = None
+    command: NewContainer,
+    *,
+    taken_by: str | None,
+    fresh_id: str,
+    now: datetime,
+    gone: Container | None = None,
+    caller: Caller | None = None,
 ) -> Container | Refusal:
     """The new container. ``taken_by`` is the noun of what has the chosen id already, a memory's tombstone included.
 
-    ``gone`` is the deleted container that had the id, of which only the version goes on.
+    ``gone`` is the deleted container that had the id, of which only the version goes on. What was in it can be
+    restored, so nobody takes its place who could not get in, and one that was guarded stays so.
     """
     if command.id is not None and taken_by is not None:
         return AlreadyExists(path=("id",), kind=taken_by, id=command.id)
+    owner = caller.owner if caller is not None else None
+    guarded = owner is not None and not command.shared
+    if gone is not None and command.id is not None:
+        if gone.guarded and caller is not None and not may_manage(caller, gone.owner):
+            return AlreadyExists(path=("id",), kind="deleted container", id=command.id)
+        if gone.guarded is not guarded:
+            was = "not shared" if gone.guarded else "open to the whole tenant"
+            text = f"The deleted container with this id was {was}, and stays so when it is created again."
+            return InvalidInput(path=("shared",), text=text)
     container_id = command.id if command.id is not None else fresh_id
     version = gone.version + 1 if gone is not None else 1
     time = _after(gone, now) if gone is not None else now
-    blank = Container(id=container_id, name=container_id, version=version, created_at=time, updated_at=time)
+    blank = Container(
+        id=container_id,
+        name=container_id,
+        version=version,
+        created_at=time,
+        updated_at=time,
+        owner=owner,
+        guarded=guarded,
+    )
     return _with(blank, command.settings)
 
 
-def update(stored: Container | None, command: ContainerUpdate, *, now: datetime) -> Container | Refusal:
+def update(
+    stored: Container | None, command: ContainerUpdate, *, now: datetime, caller: Caller | None = None
+) -> Container | Refusal:
     """The container as it is afterwards; ``stored`` itself where nothing changed.
 
     The version rises by one with a change, and ``updated_at`` moves with it and never backwards.
     """
-    if isinstance(found := _found(stored, command), Refusal):
+    if isinstance(found := _found(stored, command, caller), Refusal):
         return found
     changed = _with(found, command.settings)
     if _same_settings(found, changed):
@@ -139,12 +197,17 @@ def update(stored: Container | None, command: ContainerUpdate, *, now: datetime)
 
 
 def delete(
-    stored: Container | None, command: ContainerDeletion, *, memories: int, now: datetime
+    stored: Container | None,
+    command: ContainerDeletion,
+    *,
+    memories: int,
+    now: datetime,
+    caller: Caller | None = None,
 ) -> Container | Refusal:
-    """The tombstone, which keeps nothing but the id, the name and the rule of HISTORY: by that, what is left of the
-    memories that were in it ages out. ``memories`` is how many are in the container.
+    """The tombstone, which keeps nothing but the id, the name, who gets in, and the rule of HISTORY: by that, what is
+    left of the memories that were in it ages out. ``memories`` is how many are in the container.
     """
-    if isinstance(found := _found(stored, command), Refusal):
+    if isinstance(found := _found(stored, command, caller), Refusal):
         return found
     if memories and not command.delete_memories:
         return ContainerNotEmpty(path=("delete_memories",), id=found.id, memories=memories)
@@ -159,9 +222,13 @@ def delete(
     )
 
 
-def _found(stored: Container | None, command: ContainerUpdate | ContainerDeletion) -> Container | Refusal:
-    if stored is None or stored.deleted:
+def _found(
+    stored: Container | None, command: ContainerUpdate | ContainerDeletion, caller: Caller | None
+) -> Container | Refusal:
+    if stored is None or stored.deleted or (caller is not None and not may_enter(caller, stored.access)):
         return NotFound(path=("id",), kind="container", id=command.id)
+    if caller is not None and not may_manage(caller, stored.owner):
+        return Forbidden(required_scope=Scope.ADMIN, or_owner=stored.owner is not None)
     if command.if_version is not None and command.if_version != stored.version:
         return VersionConflict(path=("if_version",), expected=command.if_version, actual=stored.version, current=None)
     return stored
@@ -175,6 +242,8 @@ def _with(container: Container, settings: ContainerSettings) -> Container:
     given = dict(settings.given)
     if "retention" in given:
         given["retention"] = _retention(container.retention, given["retention"])
+    if "roles" in given:
+        given["roles"] = tuple(dict.fromkeys(given["roles"] or ()))
     return replace(container, **given)  # type: ignore[arg-type]  # `container_faults` has seen to the kinds.
 
 
@@ -192,6 +261,7 @@ def _same_settings(one: Container, other: Container) -> bool:
         and one.description == other.description
         and same(one.metadata, other.metadata)
         and one.retention == other.retention
+        and one.roles == other.roles
     )
 
 
@@ -224,11 +294,28 @@ def _settings_faults(given: Mapping[str, SettingValue], limits: Limits) -> Itera
             check_object(metadata, limits)  # type: ignore[arg-type]  # An object stands under this key.
         except JsonFault as fault:
             yield InvalidInput(path=("metadata", *fault.path), text=f"The JSON value {fault.fact}.")
+    yield from _role_faults(given.get("roles"))
     retention = given.get("retention")
     if isinstance(retention, Mapping):
         for kind, rule in retention.items():
             if isinstance(rule, RetentionRule):
                 yield from _rule_faults(("retention", str(kind).lower()), rule)
+
+
+def _role_faults(roles: SettingValue) -> Iterator[Refusal]:
+    if not isinstance(roles, tuple):
+        return
+    if len(roles) > MOST_ROLES:
+        yield LimitExceeded(path=("roles",), unit="roles", limit=MOST_ROLES, actual=len(roles))
+        return
+    for index, role in enumerate(roles):
+        if not is_role(role):
+            yield InvalidInput(path=("roles", str(index)), text=f"A role {ROLE_RULE}.")
+
+
+def is_role(text: str) -> bool:
+    """Whether a container could have this role."""
+    return _ROLE.fullmatch(text) is not None
 
 
 def _line_faults(given: Mapping[str, SettingValue], name: str, least: int, most: int) -> Iterator[Refusal]:

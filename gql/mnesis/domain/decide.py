@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from mnesis.domain import revise
+from mnesis.domain.access import may_enter, may_see
+from mnesis.domain.caller import Caller
 from mnesis.domain.commands import (
     Batch,
     BatchOutcome,
@@ -25,7 +27,8 @@ from mnesis.domain.commands import (
 from mnesis.domain.history import FieldChange, HistoryRecord, entries_change
 from mnesis.domain.limits import Limits
 from mnesis.domain.memory import Memory
-from mnesis.domain.memory_types import HistoryAction, MemoryType, WriteMode, WriteStatus
+from mnesis.domain.memory_types import NOUNS, HistoryAction, MemoryType, WriteMode, WriteStatus
+from mnesis.domain.quotas import Allowance, Usage
 from mnesis.domain.refusals import (
     AlreadyExists,
     IdempotencyConflict,
@@ -88,6 +91,7 @@ class _Course:
     space: Workspace
     moment: Moment
     change: int
+    caller: Caller | None = None
     pending: list[_Pending] = field(default_factory=list)
     latest: dict[str, int] = field(default_factory=dict)
     tallies: dict[str, _Tally] = field(default_factory=dict)
@@ -99,7 +103,10 @@ class _Course:
         before = self.space.get(revision.memory.id)
         memory = replace(revision.memory, change=self.change)
         if revision.action is HistoryAction.CREATE:
-            memory = replace(memory, arrival=self.change * ARRIVALS_PER_CHANGE + position)
+            arrival = self.change * ARRIVALS_PER_CHANGE + position
+            # An entry has it from its session.
+            guarded = memory.guarded or (memory.session_id is None and memory.container_id in self.space.guards)
+            memory = replace(memory, arrival=arrival, guarded=guarded)
         self.latest[memory.id] = position
         self.pending.append(_Pending(memory, revision.action, list(revision.changes)))
         self.space.put(memory)
@@ -116,6 +123,24 @@ class _Course:
                     tally.updated += 1
         return memory
 
+    def hides(self, memory: Memory) -> bool:
+        """Whether a guarded memory is not there for the caller."""
+        access = self.space.access(memory.container_id)
+        return self.caller is not None and not may_see(
+            self.caller, owner=memory.owner, guarded=memory.guarded, container=access
+        )
+
+    def admits(self, container_id: str) -> bool:
+        """Whether there is such a container for the caller."""
+        space = self.space
+        if container_id not in space.containers:
+            return False
+        return (
+            self.caller is None
+            or container_id not in space.guards
+            or may_enter(self.caller, space.access(container_id))
+        )
+
 
 def decide(
     batch: Batch,
@@ -125,8 +150,13 @@ def decide(
     now: datetime,
     limits: Limits,
     new_id: Callable[[], str],
+    allowance: Allowance | None = None,
 ) -> Decision:
-    """Applies a batch to a workspace. ``change`` is the tenant's change number for it."""
+    """Applies a batch to a workspace. ``change`` is the tenant's change number for it.
+
+    A batch that would use more than the ``allowance`` is refused as a whole, whatever its mode: by what it adds in all,
+    so that it may make room for itself.
+    """
     if (key := batch.idempotency) is not None:
         answered = workspace.answers.get((batch.actor, key.key))
         if answered is not None:
@@ -136,8 +166,15 @@ def decide(
             return Decision(outcome=refused_whole(batch.commands, IdempotencyConflict(path=("idempotency_key",))))
     course = _Course(
         space=workspace.branch(),
-        moment=Moment(now=now, actor=batch.actor, limits=limits, new_id=new_id),
+        moment=Moment(
+            now=now,
+            actor=batch.actor,
+            limits=limits,
+            new_id=new_id,
+            owner=batch.caller.owner if batch.caller is not None else None,
+        ),
         change=change,
+        caller=batch.caller,
     )
     if batch.session is not None and (refusals := _claim(batch.session, course)):
         return Decision(outcome=refused_whole(batch.commands, *refusals))
@@ -148,6 +185,11 @@ def decide(
     if all(outcome.status is WriteStatus.FAILED for outcome in outcomes) and batch.commands:
         return Decision(outcome=BatchOutcome(outcomes=outcomes))
     _raise_sessions(course)
+    if (
+        allowance is not None
+        and (refusal := allowance.take(_growth(course, workspace, outcomes, allowance))) is not None
+    ):
+        return Decision(outcome=refused_whole(batch.commands, refusal))
     workspace.merge(course.space)
     records = _records(batch, course)
     workspace.add_history(records)
@@ -162,8 +204,24 @@ def decide(
     )
 
 
+def _growth(course: _Course, before: Workspace, outcomes: tuple[Outcome, ...], allowance: Allowance) -> Usage:
+    """What a batch adds to what the tenant uses."""
+    memories = size = 0
+    for memory_id, position in course.latest.items():
+        for memory, sign in ((course.pending[position].memory, 1), (before.get(memory_id), -1)):
+            if memory is not None and not memory.deleted:
+                memories += sign
+                size += sign * allowance.measure(memory)
+    writes = sum(outcome.status in (WriteStatus.CREATED, WriteStatus.UPDATED) for outcome in outcomes)
+    return Usage(memories=memories, bytes=size, writes=writes)
+
+
 def _claim(claim: SessionClaim, course: _Course) -> tuple[Refusal, ...]:
     session = course.space.get(claim.session_id)
+    if session is not None and session.guarded and course.hides(session):
+        if claim.create:
+            return (AlreadyExists(path=("session_id",), kind=_taken_by(session), id=claim.session_id),)
+        return (NotFound(path=("session_id",), kind="session", id=claim.session_id),)
     if session is not None and not session.deleted:
         if session.type is not MemoryType.SESSION:
             return (MemoryTypeMismatch(path=("session_id",), requested=MemoryType.SESSION, actual=session.type),)
@@ -182,8 +240,10 @@ def _claim(claim: SessionClaim, course: _Course) -> tuple[Refusal, ...]:
 
 
 def _open_session(claim: SessionClaim, stored: Memory | None, course: _Course) -> tuple[Refusal, ...]:
-    if claim.container_id not in course.space.containers:
+    if not course.admits(claim.container_id):
         return (NotFound(path=("container_id",), kind="container", id=claim.container_id),)
+    if stored is not None and stored.guarded and stored.container_id != claim.container_id:
+        return (_elsewhere(stored, ("session_id",)),)
     if course.space.is_container(claim.session_id):
         return (AlreadyExists(path=("session_id",), kind="container", id=claim.session_id),)
     verdict = revise.new_session(stored, claim, course.moment)
@@ -229,9 +289,15 @@ def _verdict(command: Command, course: _Course) -> Verdict:
     space, moment = course.space, course.moment
     match command:
         case Update():
-            return revise.update(space.get(command.id), command, moment)
+            stored = space.get(command.id)
+            if stored is not None and stored.guarded and course.hides(stored):
+                stored = None
+            return revise.update(stored, command, moment)
         case Delete():
-            return revise.delete(space.get(command.id), command, moment)
+            stored = space.get(command.id)
+            if stored is not None and stored.guarded and course.hides(stored):
+                stored = None
+            return revise.delete(stored, command, moment)
         case PutEntry():
             return _put_entry(command, course)
         case Restore():
@@ -246,12 +312,16 @@ def _put_entry(command: PutEntry, course: _Course) -> Verdict:
     if command.entry_id is None:
         return revise.put_entry(None, session, command, course.moment)
     stored = course.space.entry(command.session_id, command.entry_id)
+    if stored is not None and stored.guarded and course.hides(stored):
+        return (AlreadyExists(path=("entry_id",), kind=_taken_by(stored), id=command.entry_id),)
     return revise.put_entry(stored, session, command, course.moment)
 
 
 def _restore(command: Restore, course: _Course) -> Verdict:
     space = course.space
     stored = space.get(command.id)
+    if stored is not None and stored.guarded and course.hides(stored):
+        stored = None
     if (refusals := revise.restorable(stored, command)) or stored is None:
         return refusals
     if stored.container_id in space.deleted_containers:
@@ -268,17 +338,35 @@ def _restore(command: Restore, course: _Course) -> Verdict:
 def _create(command: Create, course: _Course) -> Verdict:
     space = course.space
     if command.session_id is None:
-        if command.container_id not in space.containers:
+        if not course.admits(command.container_id):
             return (NotFound(path=("container_id",), kind="container", id=command.container_id),)
         if command.id is not None and space.is_container(command.id):
             return (AlreadyExists(path=("id",), kind="container", id=command.id),)
         stored = space.get(command.id) if command.id is not None else None
+        if stored is not None and stored.guarded:
+            if course.hides(stored):
+                return (AlreadyExists(path=("id",), kind=_taken_by(stored), id=stored.id),)
+            if stored.deleted and stored.container_id != command.container_id:
+                return (_elsewhere(stored, ("id",)),)
         return revise.create(stored, None, command, course.moment)
     session = space.get(command.session_id)
+    if session is not None and session.guarded and course.hides(session):
+        session = None
     if session is None or session.deleted or session.type is not MemoryType.SESSION:
         return (NotFound(path=("session_id",), kind="session", id=command.session_id),)
     entry = space.entry(command.session_id, command.entry_id) if command.entry_id is not None else None
+    if entry is not None and entry.guarded and course.hides(entry):
+        return (AlreadyExists(path=("entry_id",), kind=_taken_by(entry), id=command.entry_id or entry.id),)
     return revise.create(entry, session, command, course.moment)
+
+
+def _taken_by(stored: Memory) -> str:
+    return f"{'deleted ' if stored.deleted else ''}{NOUNS[stored.type]}"
+
+
+def _elsewhere(stored: Memory, path: tuple[str, ...]) -> Refusal:
+    """What was deleted in a guarded container is created again only there: its history tells what it held."""
+    return AlreadyExists(path=path, kind=_taken_by(stored), id=stored.id)
 
 
 def _raise_sessions(course: _Course) -> None:
@@ -316,6 +404,8 @@ def _records(batch: Batch, course: _Course) -> tuple[HistoryRecord, ...]:
             reason=batch.reason,
             created_at=pending.memory.updated_at,
             content_updated_at=pending.memory.content_updated_at,
+            owner=pending.memory.owner,
+            guarded=pending.memory.guarded,
         )
         for position, pending in enumerate(course.pending)
     )

@@ -46,6 +46,8 @@ def erase(
                 reason=reason,
                 created_at=memory.updated_at,
                 content_updated_at=memory.content_updated_at,
+                owner=memory.owner,
+                guarded=memory.guarded,
             )
         )
         after.append(memory)

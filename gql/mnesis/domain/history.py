@@ -45,7 +45,8 @@ class FieldChange:
 class HistoryRecord:
     """The immutable record of one change: how ``version`` came to be from the one before.
 
-    (``change``, ``position``) is the order in which the tenant's changes were committed.
+    (``change``, ``position``) is the order in which the tenant's changes were committed. ``owner`` and ``guarded`` are
+    the memory's at this version.
     """
 
     memory_id: str
@@ -62,6 +63,8 @@ class HistoryRecord:
     reason: str | None
     created_at: datetime
     content_updated_at: datetime
+    owner: str | None = None
+    guarded: bool = False
 
     @property
     def id(self) -> str:

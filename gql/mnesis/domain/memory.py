@@ -29,7 +29,8 @@ class Memory:
     ``version`` counts from 1. Times are in UTC with microseconds. ``arrival`` orders memories of a tenant by when they
     were created and never repeats; ``change`` is the tenant's change number that made this version. A ``deleted``
     memory is a tombstone: it keeps its values and its version, and goes on at the next one when created again.
-    ``values`` holds every field of the type (see `FIELDS`).
+    ``values`` holds every field of the type (see `FIELDS`). ``owner`` is the subject that made it, None where nobody
+    was authenticated; ``guarded`` says that its container's rules decide who may see it (see `access`).
     """
 
     id: str
@@ -47,3 +48,5 @@ class Memory:
     change: int = 0
     deleted: bool = False
     values: Values
+    owner: str | None = None
+    guarded: bool = False

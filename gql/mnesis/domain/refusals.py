@@ -128,13 +128,16 @@ class ContainerNotEmpty(Refusal):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forbidden(Refusal):
-    """The caller's credentials do not carry the scope that this needs."""
+    """The caller's credentials do not carry the scope that this needs; ``or_owner``: of those who are not its owner."""
 
     code = "FORBIDDEN"
     required_scope: Scope
+    or_owner: bool = False
 
     @property
     def message(self) -> str:
+        if self.or_owner:
+            return f"Only its owner, or the scope {self.required_scope}, may do this."
         return f"This needs the scope {self.required_scope}."
 
 

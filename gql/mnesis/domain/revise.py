@@ -33,12 +33,14 @@ TICK = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """What a revision needs besides memory and command: the clock, the actor, the limits and fresh ids."""
+    """What a revision needs besides memory and command: the clock, the actor, the limits, fresh ids, the owner."""
 
     now: datetime
     actor: str
     limits: Limits
     new_id: Callable[[], str]
+    owner: str | None = None
+    """Who owns what is made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,6 +212,8 @@ def _created(
         content_updated_at=now,
         updated_by=moment.actor,
         values=values,
+        owner=moment.owner,
+        guarded=session is not None and session.guarded,
     )
     changes = tuple(creation_changes(memory, stored))
     return Revision(memory=memory, action=HistoryAction.CREATE, changes=changes)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from mnesis.domain.access import OPEN, Access
 from mnesis.domain.commands import Batch, BatchOutcome, Create, Delete, PutEntry, Restore, Update
 from mnesis.domain.history import HistoryRecord
 from mnesis.domain.ids import is_id
@@ -96,6 +97,8 @@ class Workspace:
         self._of_session: dict[str, dict[str, None]] = {}
         self.containers: set[str] = below.containers if below is not None else set()
         self.deleted_containers: set[str] = below.deleted_containers if below is not None else set()
+        self.guards: dict[str, Access] = below.guards if below is not None else {}
+        """Who gets into the guarded containers that are looked at, deleted ones too."""
         self.answers: dict[tuple[str, str], tuple[str, BatchOutcome]] = below.answers if below is not None else {}
 
         self._histories: dict[str, dict[int, HistoryRecord]] = below._histories if below is not None else {}
@@ -104,6 +107,10 @@ class Workspace:
         """Takes over ids of containers, each with whether it is deleted."""
         for container_id, deleted in found:
             (self.deleted_containers if deleted else self.containers).add(container_id)
+
+    def access(self, container_id: str) -> Access:
+        """Who gets into a container."""
+        return self.guards.get(container_id, OPEN)
 
     def is_container(self, some_id: str) -> bool:
         """Whether a container has or had the id, which is then no memory's."""

@@ -44,6 +44,12 @@ class UpdateMemoryContainerInput:
     retention: Maybe[RetentionInput | None] = strawberry.field(
         description="How long memories in it are kept, by type. Null removes all rules."
     )
+    roles: Maybe[list[str] | None] = strawberry.field(
+        description=(
+            "Roles by which others than the owner get in, at most 100 of 1 to 128 characters of A-Z a-z 0-9 : + = , ."
+            " @ - _ /; replaced whole, null removes all."
+        )
+    )
 
 
 @strawberry.input(description="A new container. Every field may be left out.")
@@ -54,6 +60,13 @@ class CreateMemoryContainerInput(UpdateMemoryContainerInput):
             " that neither a container nor a memory has; that of a deleted container goes on at its next version. Left"
             " out, the server makes a UUID."
         )
+    )
+    shared: bool = strawberry.field(
+        default=False,
+        description=(
+            "Open it to the whole tenant, with all that will be in it; that stays so. Otherwise it is the caller's,"
+            " and its `roles` let others in."
+        ),
     )
 
 
@@ -88,6 +101,8 @@ def settings_of(given: UpdateMemoryContainerInput) -> ContainerSettings:
     for name in ("name", "description", "metadata"):
         if (some := getattr(given, name)) is not None:
             settings[name] = some.value
+    if given.roles is not None:
+        settings["roles"] = tuple(given.roles.value) if given.roles.value is not None else None
     if given.retention is not None:
         settings["retention"] = _rules_of(given.retention.value) if given.retention.value is not None else None
     return ContainerSettings(given=settings)

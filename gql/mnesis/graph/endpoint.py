@@ -13,7 +13,7 @@ from mnesis.graph.batching import BadBatch, answer_batch
 from mnesis.graph.body import BadRequest, Operation, decoded, encoded, operation_from, operation_from_url
 from mnesis.graph.events import send_events
 from mnesis.graph.execute import NotBegun
-from mnesis.graph.faults import OVERLOADED, TIMEOUT, internal_error, request_error
+from mnesis.graph.faults import OVERLOADED, TIMEOUT, internal_error, rate_limited, request_error
 from mnesis.graph.media import EVENTS, JSON, RESPONSE_JSON, answer_type, is_json, takes_events
 from mnesis.graph.observed import KnownName, ObservedOperations, known_to_nobody
 from mnesis.graph.options import EndpointOptions
@@ -25,6 +25,7 @@ from mnesis.usecases.memories import Memories
 from mnesis.usecases.watching import NoFeed, WatchableMemories
 from mnesis.web.authentication import Authenticator, LocalAuthenticator
 from mnesis.web.observation import UNOBSERVED, Observer
+from mnesis.web.rates import UNBOUNDED, RateLimiter
 
 _DEFAULT_OPTIONS = EndpointOptions()
 
@@ -33,7 +34,7 @@ class GraphQLEndpoint:
     """Answers GET and POST, and serves WebSockets.
 
     The caller of a request has to stand at ``scope["state"]["caller"]``; a socket's is asked of the ``authenticator``.
-    The ``observer`` hears of every operation.
+    The ``observer`` hears of every operation. The ``rates`` bound how often a caller asks.
     """
 
     def __init__(
@@ -45,10 +46,12 @@ class GraphQLEndpoint:
         options: EndpointOptions = _DEFAULT_OPTIONS,
         observer: Observer = UNOBSERVED,
         known_name: KnownName = known_to_nobody,
+        rates: RateLimiter = UNBOUNDED,
     ) -> None:
         watching = watching or WatchableMemories(NoFeed())
         self._operations = ObservedOperations(memories, watching, options, observer=observer, known_name=known_name)
-        self._sockets = Sockets(self._operations, authenticator or LocalAuthenticator())
+        self._sockets = Sockets(self._operations, authenticator or LocalAuthenticator(), rates=rates)
+        self._rates = rates
         self._profile = options.profile
         self._stopping = asyncio.Event()
 
@@ -82,11 +85,23 @@ class GraphQLEndpoint:
             else:
                 asked = decoded(await Request(scope, receive).body())
                 if isinstance(asked, list):
+                    if (refusal := self._too_often(scope, media_type, max(1, len(asked)))) is not None:
+                        return refusal
                     return await self._batch(asked, scope, headers)
                 operation = operation_from(asked)
         except BadRequest as bad:
             return _refused(refusal_status(bad, self._profile), str(bad), media_type)
+        if (refusal := self._too_often(scope, media_type, 1)) is not None:
+            return refusal
         return await self._executed(operation, scope, headers, media_type, read_only=read_only)
+
+    def _too_often(self, scope: Scope, media_type: str, requests: int) -> Response | None:
+        wait_s = self._rates.wait_s(scope["state"]["caller"], requests)
+        if not wait_s:
+            return None
+        error = rate_limited(wait_s)
+        headers = {"Retry-After": str(error["extensions"]["retryAfter"])}
+        return _response(429, {"errors": [error]}, media_type, headers)
 
     async def _batch(self, asked: list[Any], scope: Scope, headers: Headers) -> ASGIApp:
         media_type = answer_type(headers.getlist("accept"), among=(JSON, RESPONSE_JSON))

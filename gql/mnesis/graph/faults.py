@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from math import ceil
 from typing import Any
 from uuid import uuid4
 
@@ -22,6 +23,7 @@ VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
 TOO_COMPLEX = "OPERATION_TOO_COMPLEX"
 TIMEOUT = "TIMEOUT"
 OVERLOADED = "OVERLOADED"
+RATE_LIMITED = "RATE_LIMITED"
 INTERNAL = "INTERNAL_SERVER_ERROR"
 
 MOST_MESSAGE_CHARACTERS = 1_000
@@ -43,6 +45,14 @@ def refused_argument(
 def request_error(message: str, code: str = BAD_USER_INPUT, **extensions: object) -> dict[str, Any]:
     """An error of the request as a whole, ready to be sent."""
     return {"message": message, "extensions": {"code": code, **extensions}}
+
+
+def rate_limited(wait_s: float) -> dict[str, Any]:
+    """The refusal of a caller who asks too often."""
+    seconds = ceil(wait_s)
+    when = "a second" if seconds == 1 else f"{seconds} seconds"
+    text = f"These are more requests than a minute allows; try again in {when}."
+    return request_error(text, RATE_LIMITED, retryAfter=seconds)
 
 
 def coded(error: GraphQLError, code: str) -> dict[str, Any]:

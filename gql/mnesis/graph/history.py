@@ -9,6 +9,7 @@ from mnesis.domain.fields import Message
 from mnesis.domain.history import FieldChange as StoredChange
 from mnesis.domain.history import HistoryRecord
 from mnesis.domain.memory_types import ChangeKind, HistoryAction, MemoryType
+from mnesis.domain.times import instant_text
 from mnesis.graph.arguments import given
 from mnesis.graph.connections import Connection
 from mnesis.graph.context import Info
@@ -19,7 +20,7 @@ from mnesis.graph.memory import HistoryPageSize, HistoryPlace, Memory
 from mnesis.graph.paging import DEFAULT_PAGE, page_request
 from mnesis.graph.paths import camel
 from mnesis.graph.present import loaded
-from mnesis.graph.scalars import JSON, JSONObject, base64_text, instant_text
+from mnesis.graph.scalars import JSON, JSONObject, base64_text
 from mnesis.usecases.ports import Page
 
 
@@ -88,6 +89,7 @@ class HistoryMemory(Memory):
             updated_at=record.created_at,
             content_updated_at=record.created_at,
             updated_by=record.actor,
+            owner=record.owner,
             container_id=record.container_id,
             subject_id=strawberry.ID(record.memory_id),
             subject_type=record.memory_type,

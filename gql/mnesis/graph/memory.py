@@ -51,6 +51,9 @@ class Memory(Node):
         )
     )
     updated_by: str | None = strawberry.field(description="The subject whose credentials made the version.")
+    owner: str | None = strawberry.field(
+        description="The subject that made it; null where nobody was authenticated. See `MemoryContainer.isShared`."
+    )
     container_id: strawberry.Private[str]
 
     @resolved("The container it lies in.", directives=[SEMANTIC_NON_NULL])
@@ -95,5 +98,6 @@ def common_fields(stored: StoredMemory) -> dict[str, Any]:
         "updated_at": stored.updated_at,
         "content_updated_at": stored.content_updated_at,
         "updated_by": stored.updated_by,
+        "owner": stored.owner,
         "container_id": stored.container_id,
     }

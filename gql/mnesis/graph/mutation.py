@@ -324,7 +324,7 @@ class Mutation:
         return EraseMemoriesPayload(**receipt_fields(receipt))
 
     @resolved(
-        "Creates a container. Needs the scope `memory:admin`.",
+        "Creates a container, whose owner the caller is. Needs the scope `memory:write`.",
         directives=[SEMANTIC_NON_NULL],
     )
     async def create_memory_container(
@@ -333,7 +333,7 @@ class Mutation:
         input: Annotated[CreateMemoryContainerInput, strawberry.argument(description="Its id and settings.")],
         idempotency_key: IdempotencyKey = strawberry.UNSET,
     ) -> CreateMemoryContainerPayload | None:
-        command = NewContainer(id=input.id, settings=settings_of(input))
+        command = NewContainer(id=input.id, settings=settings_of(input), shared=input.shared)
         request = CreateContainer(container=command, idempotency_key=given(idempotency_key))
         context = info.context
         outcome = await context.memories.create_container(context.caller, request)
@@ -341,7 +341,7 @@ class Mutation:
         return CreateMemoryContainerPayload(**written_fields(outcome, in_new_container))
 
     @resolved(
-        "Changes settings of a container. Needs the scope `memory:admin`.",
+        "Changes settings of a container. Its owner and administrators (`memory:admin`) may.",
         directives=[SEMANTIC_NON_NULL],
     )
     async def update_memory_container(
@@ -363,8 +363,8 @@ class Mutation:
         (
             "Deletes a container, but never `default`. One that holds memories is ContainerNotEmptyError, unless"
             " `deleteMemories` is true: then they are deleted too, as `deleteMemories` deletes them, in transactions of"
-            " at most 1,000, and the container with the last of them. Needs the scope `memory:admin`. When it is"
-            " interrupted, the same request goes on with the rest."
+            " at most 1,000, and the container with the last of them. Its owner and administrators"
+            " (`memory:admin`) may. When it is interrupted, the same request goes on with the rest."
         ),
         directives=[SEMANTIC_NON_NULL],
     )

@@ -58,7 +58,21 @@ class MemoryContainer(Node):
         description="Whether it was deleted; seen only as the container of memories of the past."
     )
 
-    @resolved("How many memories lie in it, entries of sessions included, history not. Counted only where selected.")
+    owner: str | None = strawberry.field(
+        description="The subject that made it; null where nobody was authenticated, and of `default`."
+    )
+    roles: list[str] = strawberry.field(description="The roles by which others than the owner get in.")
+    is_shared: bool = strawberry.field(
+        description=(
+            "Whether it is open to the whole tenant, with all that is in it. Otherwise its owner, who has one of its"
+            " roles, and administrators see it, and of the memories in it those that they made."
+        )
+    )
+
+    @resolved(
+        "How many memories that the caller may see lie in it, entries of sessions included, history not. Counted only"
+        " where selected."
+    )
     async def memory_count(self, info: Info) -> int | None:
         return await info.context.loaders.container_counts.load(str(self.id))
 
@@ -77,6 +91,9 @@ class MemoryContainer(Node):
             created_at=container.created_at,
             updated_at=container.updated_at,
             is_deleted=container.deleted,
+            owner=container.owner,
+            roles=list(container.roles),
+            is_shared=not container.guarded,
         )
 
 

@@ -25,6 +25,7 @@ from mnesis.graph.listing import MemoryConnection, listed
 from mnesis.graph.memory import Memory
 from mnesis.graph.node import MemoryContainer, Node
 from mnesis.graph.present import loaded, shown_as_it_was
+from mnesis.graph.quotas import TenantQuotas, shown_quotas
 from mnesis.graph.searching import DEFAULT_ANSWERS, MemorySearchConnection, searched
 
 DEFAULT = strawberry.ID(DEFAULT_CONTAINER)
@@ -39,6 +40,12 @@ class Viewer:
             "What the caller may do: `memory:read`, `memory:write`, `memory:admin`; each includes the ones before."
         )
     )
+
+    roles: list[str] = strawberry.field(description="Which containers of others are open to the caller; sorted.")
+
+    @resolved("What the tenant may use, and what of it is used; null where nothing is bounded.")
+    async def quotas(self, info: Info) -> TenantQuotas | None:
+        return shown_quotas(await info.context.memories.quotas(info.context.caller))
 
     @resolved(
         "How many memories of the tenant a search does not yet find by their meaning as it is now, because they are"
@@ -190,7 +197,7 @@ class Query:
         if not caller.may(Scope.READ):
             raise Refused(Forbidden(required_scope=Scope.READ))
         scopes = [scope.value for scope in Scope if caller.may(scope)]
-        return Viewer(tenant=caller.tenant, subject=caller.subject, scopes=scopes)
+        return Viewer(tenant=caller.tenant, subject=caller.subject, scopes=scopes, roles=sorted(caller.roles))
 
 
 async def _past(

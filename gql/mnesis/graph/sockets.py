@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from mnesis.domain.caller import Caller
 from mnesis.graph.body import Operation, encoded
 from mnesis.graph.execute import NotBegun
-from mnesis.graph.faults import LIMIT_EXCEEDED, UNAUTHENTICATED, internal_error, request_error
+from mnesis.graph.faults import LIMIT_EXCEEDED, UNAUTHENTICATED, internal_error, rate_limited, request_error
 from mnesis.graph.operations import Operations
 from mnesis.graph.prepare import NotPrepared, Prepared
 from mnesis.graph.socket_messages import (
@@ -32,6 +32,7 @@ from mnesis.graph.socket_messages import (
 from mnesis.usecases.watching import CredentialsExpired, time_left_s
 from mnesis.web.authentication import Authenticator, Unauthenticated
 from mnesis.web.keys import KeysUnavailable
+from mnesis.web.rates import UNBOUNDED, RateLimiter
 from mnesis.web.request_notes import called_by
 
 INIT_TIMEOUT_S = 10.0
@@ -61,11 +62,17 @@ class Sockets:
     """Serves WebSockets."""
 
     def __init__(
-        self, operations: Operations, authenticator: Authenticator, *, init_timeout_s: float = INIT_TIMEOUT_S
+        self,
+        operations: Operations,
+        authenticator: Authenticator,
+        *,
+        init_timeout_s: float = INIT_TIMEOUT_S,
+        rates: RateLimiter = UNBOUNDED,
     ) -> None:
         self._operations = operations
         self._authenticator = authenticator
         self._init_timeout_s = init_timeout_s
+        self._rates = rates
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()  # websocket.connect
@@ -75,7 +82,7 @@ class Sockets:
             await send({"type": "websocket.close", "code": 4406, "reason": "Subprotocol not acceptable"})
             return
         await send({"type": "websocket.accept", "subprotocol": PROTOCOL})
-        socket = _Socket(self._operations, self._authenticator, _authorization(scope), receive, send)
+        socket = _Socket(self._operations, self._authenticator, _authorization(scope), receive, send, self._rates)
         try:
             await socket.serve(self._init_timeout_s)
         except _Gone:
@@ -97,7 +104,9 @@ class _Socket:
         authorization: str | None,
         receive: Receive,
         send: Send,
+        rates: RateLimiter,
     ) -> None:
+        self._rates = rates
         self._operations = operations
         self._authenticator = authenticator
         self._authorization = authorization
@@ -172,6 +181,12 @@ class _Socket:
             text = f"At most {most} operations may run at once over one socket."
             error = request_error(text, LIMIT_EXCEEDED, limit=most)
             assert self._caller is not None
+            self._operations.refused(operation.name, self._caller, error)
+            await self._refuse(identifier, [error])
+            return
+        assert self._caller is not None
+        if wait_s := self._rates.wait_s(self._caller):
+            error = rate_limited(wait_s)
             self._operations.refused(operation.name, self._caller, error)
             await self._refuse(identifier, [error])
             return

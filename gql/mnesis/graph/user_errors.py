@@ -129,8 +129,8 @@ class LimitExceededError(UserError):
 
 @strawberry.type(description="The tenant has used up what it may use. The message names the unit.")
 class QuotaExceededError(UserError):
-    limit: int = strawberry.field(description="How much the tenant may use.")
-    used: int = strawberry.field(description="How much it uses.")
+    limit: float = strawberry.field(description="How much the tenant may use; a whole number.")
+    used: float = strawberry.field(description="How much it uses; a whole number.")
 
 
 def _no_facts(_: Any, __: str | None) -> dict[str, Any]:

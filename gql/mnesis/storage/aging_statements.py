@@ -24,7 +24,7 @@ from sqlalchemy import (
 from mnesis.storage.engines import Engine
 from mnesis.storage.statements import CONTAINER, HISTORY, MEMORY, TENANT
 from mnesis.storage.visibility import TENANT as OF_TENANT
-from mnesis.storage.visibility import VisibleStatement, compile_visible, visible
+from mnesis.storage.visibility import VisibleStatement, compile_of_tenant, compile_visible, of_tenant, visible
 
 # Spelt as the partial indexes spell it, so that both databases see that they may use them.
 _LIVE = text("NOT memory.deleted")
@@ -77,7 +77,9 @@ class AgingStatements:
             .compile(dialect=engine.dialect)
         )
         """None that is the session of what is stored still."""
-        self.tombstones = self._compiled(select(MEMORY.c.id).where(engine.among(MEMORY.c.id, "ids"), MEMORY.c.deleted))
+        self.tombstones = compile_of_tenant(
+            of_tenant(select(MEMORY.c.id).where(engine.among(MEMORY.c.id, "ids"), MEMORY.c.deleted)), engine.dialect
+        )
 
     def _last_of_count(self, working: bool) -> VisibleStatement:
         """The memory that ``:skipped`` others of its type have changed after."""

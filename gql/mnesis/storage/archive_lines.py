@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
+from mnesis.domain.ids import DEFAULT_CONTAINER
 from mnesis.domain.memory import Memory
 from mnesis.storage.rows import HISTORY_COLUMNS, Row, json_text
 from mnesis.storage.statements import CONTAINER
@@ -44,7 +45,11 @@ class ArchivedContainer:
     def renamed(self, container_id: str) -> "ArchivedContainer":
         """The same container under another id; a name that only repeats the id follows it."""
         name = container_id if self.columns["name"] == self.id else self.columns["name"]
-        return replace(self, columns={**self.columns, "id": container_id, "name": name})
+        columns = {**self.columns, "id": container_id, "name": name}
+        if container_id == DEFAULT_CONTAINER:
+            # That is nobody's; what was guarded in the other one stays with those that made it.
+            columns |= {"owner": None, "roles": None, "guarded": False}
+        return replace(self, columns=columns)
 
     @property
     def deleted(self) -> bool:
@@ -130,7 +135,7 @@ def stored_container(row: Row) -> ArchivedContainer:
 
 def filled(given: dict[str, Any]) -> ArchivedContainer:
     """A container with what an older mnesis did not know of it."""
-    columns = {"version": 1, "updated_at": given.get("created_at"), "deleted": False, **given}
+    columns = {"version": 1, "updated_at": given.get("created_at"), "deleted": False, "guarded": False, **given}
     for column in CONTAINER_COLUMNS:
         if columns.setdefault(column.name, None) is None and not column.nullable:
             raise BadLine(f"must have a value as {column.name}")

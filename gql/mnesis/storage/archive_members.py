@@ -66,6 +66,9 @@ class Members:
     def flag(self, name: str) -> bool:
         return self._taken(name, bool, "true or false")
 
+    def true_or_left_out(self, name: str) -> bool:
+        return self.flag(name) if name in self._left else False
+
     def time(self, name: str) -> int:
         return microseconds(self._left.pop(name, None), name)
 

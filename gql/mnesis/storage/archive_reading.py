@@ -95,6 +95,8 @@ def _check_container(container: ArchivedContainer, limits: Limits) -> None:
         raise BadLine("has a version that is not 1 or more")
     if container.deleted and container.id == DEFAULT_CONTAINER:
         raise BadLine("tells of a deleted default container, which cannot be")
+    if container.columns["guarded"] and container.id == DEFAULT_CONTAINER:
+        raise BadLine("tells of a default container that is not open to the tenant, which cannot be")
     try:
         retention = retention_from(columns["retention"])
     except (AttributeError, TypeError, ValueError):
@@ -107,10 +109,18 @@ def _check_container(container: ArchivedContainer, limits: Limits) -> None:
         settings["metadata"] = orjson.loads(columns["metadata"])
         if not isinstance(settings["metadata"], dict):
             raise BadLine("must have an object as metadata")
+    settings["roles"] = _roles(columns["roles"])
     refusals = container_faults(NewContainer(settings=ContainerSettings(given=settings)), limits)
     if refusals:
         path = ".".join(refusals[0].path)
         raise BadLine(f"holds what cannot be stored in {path}: {refusals[0].message.rstrip('.')}")
+
+
+def _roles(stored: str | None) -> tuple[str, ...]:
+    found = orjson.loads(stored) if stored is not None else []
+    if not isinstance(found, list) or not all(isinstance(role, str) for role in found):
+        raise BadLine("must have a list of texts as roles")
+    return tuple(found)
 
 
 def _parse_record(members: Members, limits: Limits) -> ArchivedRecord:
@@ -131,6 +141,8 @@ def _parse_record(members: Members, limits: Limits) -> ArchivedRecord:
         "container_id": members.id("container_id"),
         "session_id": members.id_or_none("session_id"),
         "namespace": json_text(checked_object(members.object("namespace"), "namespace", HISTORY_LIMITS)),
+        "owner": members.text_or_none("owner"),
+        "guarded": members.true_or_left_out("guarded"),
     }
     changes = [stored_change(memory_type, change) for change in members.list("changes")]
     return ArchivedRecord(columns=columns, changes=changes)
@@ -153,6 +165,8 @@ def _parse_memory(members: Members, limits: Limits) -> Memory:
         updated_at=from_microseconds(members.time("updated_at")),
         content_updated_at=from_microseconds(members.time("content_updated_at")),
         updated_by=members.text_or_none("updated_by"),
+        owner=members.text_or_none("owner"),
+        guarded=members.true_or_left_out("guarded"),
         arrival=_arrival(members.list("arrival"), change),
         change=change,
         deleted=members.flag("deleted"),

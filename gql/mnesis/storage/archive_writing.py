@@ -52,6 +52,7 @@ def record_line(row: Row, *, before_first: int) -> bytes:
         "session_id": stored["session_id"],
         "namespace": orjson.loads(stored["namespace"]),
         "changes": [_shown_change(change) for change in changes],
+        **_ownership(stored),
     }
     return _written(_without_nulls(shown))
 
@@ -80,6 +81,7 @@ def memory_line(row: Row, *, before_first: int) -> bytes:
         "values": {
             name: _shown_value(field.kind, stored[name]) for name, field in fields.items() if stored[name] is not None
         },
+        **_ownership(stored),
     }
     return _written(_without_nulls(shown))
 
@@ -88,6 +90,11 @@ def end_line(end: End) -> bytes:
     """The last line."""
     counts = {"containers": end.containers, "records": end.records, "memories": end.memories}
     return _written({"kind": "end", **counts, "sha256": end.sha256})
+
+
+def _ownership(stored: dict[str, Any]) -> dict[str, Any]:
+    """Only what is guarded says so, so that an older mnesis reads what is not owned."""
+    return {"owner": stored["owner"], "guarded": True if stored["guarded"] else None}
 
 
 def _shown_change(stored: dict[str, Any]) -> dict[str, Any]:

@@ -3,8 +3,11 @@
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
+from mnesis.domain.access import Access, may_see
+from mnesis.domain.caller import Caller
 from mnesis.domain.json_values import text_fault
 from mnesis.domain.watching import ChangeFilter
+from mnesis.storage.container_rows import roles_from
 from mnesis.storage.engines import Engine
 from mnesis.storage.feed_statements import FeedStatements
 from mnesis.storage.reader import CHANGES as CHANGES_READ
@@ -13,10 +16,15 @@ from mnesis.storage.rows import HISTORY_COLUMNS
 from mnesis.storage.visibility import TENANT
 from mnesis.usecases.metering import UNMETERED, Meter
 
-MEMORY_ID, MEMORY_TYPE, CONTAINER_ID, SESSION_ID, NAMESPACE, CHANGE, POSITION, CHANGES = map(
+MEMORY_ID, MEMORY_TYPE, CONTAINER_ID, SESSION_ID, NAMESPACE, CHANGE, POSITION, CHANGES, OWNER, GUARDED = map(
     HISTORY_COLUMNS.index,
-    ("memory_id", "memory_type", "container_id", "session_id", "namespace", "change", "position", "changes"),
-)
+    (
+        "memory_id", "memory_type", "container_id", "session_id", "namespace", "change", "position", "changes", "owner",
+        "guarded",
+    ),
+)  # fmt: skip
+CONTAINER_OWNER = len(HISTORY_COLUMNS)
+CONTAINER_ROLES = CONTAINER_OWNER + 1
 AT_THE_END = 2**31 - 1
 """A position behind all of a change's records."""
 
@@ -44,6 +52,15 @@ class Marks(NamedTuple):
 def weight_bytes(row: Any) -> int:
     """Roughly what the record of a row weighs in memory."""
     return 1_000 + len(row[CHANGES]) + len(row[NAMESPACE])
+
+
+def is_seen(row: Any, caller: Caller) -> bool:
+    """Whether the caller may see the record of a row, as `visible` has it."""
+    if not row[GUARDED]:
+        return True
+    roles = frozenset(roles_from(row[CONTAINER_ROLES]))
+    container = Access(owner=row[CONTAINER_OWNER], roles=roles, guarded=row[CONTAINER_OWNER] is not None)
+    return may_see(caller, owner=row[OWNER], guarded=True, container=container)
 
 
 def place_of(row: Any) -> Place:

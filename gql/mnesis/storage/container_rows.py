@@ -35,6 +35,9 @@ def container_row(tenant: str, container: Container) -> list[Any]:
         "version": container.version,
         "updated_at": to_microseconds(container.updated_at),
         "deleted": container.deleted,
+        "owner": container.owner,
+        "roles": json_text(list(container.roles)) if container.roles else None,
+        "guarded": container.guarded,
     }
     return [columns[name] for name in CONTAINER_COLUMNS]
 
@@ -52,7 +55,15 @@ def container_from(row: Row) -> Container:
         created_at=from_microseconds(stored["created_at"]),
         updated_at=from_microseconds(stored["updated_at"]),
         deleted=bool(stored["deleted"]),
+        owner=stored["owner"],
+        roles=roles_from(stored["roles"]),
+        guarded=bool(stored["guarded"]),
     )
+
+
+def roles_from(stored: str | None) -> tuple[str, ...]:
+    """The roles of a container."""
+    return tuple(orjson.loads(stored)) if stored is not None else ()
 
 
 def retention_text(retention: Retention) -> str | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Select, bindparam, func, select, text
 
-from mnesis.domain.caller import Caller
+from mnesis.domain.caller import Caller, of_all
 from mnesis.domain.commands import BatchOutcome, Idempotency, Outcome
 from mnesis.domain.containers import (
     Container,
@@ -30,7 +30,7 @@ from mnesis.storage.instants import to_microseconds
 from mnesis.storage.removing import REMOVED, Removing
 from mnesis.storage.statements import CONTAINER, MEMORY, WriteStatements
 from mnesis.storage.transaction import ANSWERS_KEPT, Transactions
-from mnesis.storage.visibility import TENANT, VisibleStatement, compile_visible, visible
+from mnesis.storage.visibility import TENANT, VisibleStatement, compile_of_tenant, of_tenant
 from mnesis.usecases.ports import NOTHING, ContainerOutcome, ContainerWrite, Removal, RemovalCounts
 
 TAKEN_ALONG = 1_000
@@ -40,7 +40,7 @@ TAKEN_ALONG = 1_000
 class _Statements:
     def __init__(self, engine: Engine) -> None:
         def compiled(statement: Select[Any]) -> VisibleStatement:
-            return compile_visible(visible(statement), engine.dialect)
+            return compile_of_tenant(of_tenant(statement), engine.dialect)
 
         self.put = engine.write_statement(CONTAINER, over=True)
         self.container = compiled(select(*CONTAINER.columns).where(CONTAINER.c.id == bindparam("id")))
@@ -126,12 +126,12 @@ class _Writing:
                 taken_by = f"{'deleted ' if deleted else ''}{NOUNS[MemoryType(memory_type)]}"
             elif found is not None and not found.deleted:
                 taken_by = "container"
-        made = create(command, taken_by=taken_by, fresh_id=fresh_id, now=self._now, gone=found)
+        made = create(command, taken_by=taken_by, fresh_id=fresh_id, now=self._now, gone=found, caller=self._caller)
         return self._put(made, WriteStatus.CREATED, command)
 
     def _updated(self, command: ContainerUpdate) -> ContainerOutcome:
         stored = self._container(command.id)
-        changed = update(stored, command, now=self._now)
+        changed = update(stored, command, now=self._now, caller=self._caller)
         if changed is stored and stored is not None:
             return _outcome(WriteStatus.UNCHANGED, stored)
         return self._put(changed, WriteStatus.UPDATED, command)
@@ -139,7 +139,7 @@ class _Writing:
     def _deleted(self, write: ContainerWrite, command: ContainerDeletion, before: RemovalCounts) -> ContainerOutcome:
         stored = self._container(command.id)
         [[held]] = self._rows(self._statements.count, {"id": command.id})
-        tombstone = delete(stored, command, memories=held, now=self._now)
+        tombstone = delete(stored, command, memories=held, now=self._now, caller=self._caller)
         if isinstance(tombstone, Refusal):
             return _refused(tombstone, command.id)
         if held > TAKEN_ALONG:
@@ -150,7 +150,7 @@ class _Writing:
             removal = Removal(
                 erases=False, filter=MemoryFilter(container_id=command.id), actor=write.actor, reason=write.reason
             )
-            step = self._removing.step(self._cursor, self._caller, removal, ids, found=None, last=False)
+            step = self._removing.step(self._cursor, of_all(self._caller), removal, ids, found=None, last=False)
             removed = before.plus(step.removed)
         return replace(self._put(tombstone, WriteStatus.DELETED, command), removed=removed)
 

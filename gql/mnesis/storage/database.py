@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import TypeVar
 from zlib import crc32
 
 import uuid_utils
@@ -10,23 +11,31 @@ import uuid_utils
 from mnesis.domain.caller import Caller
 from mnesis.domain.commands import Batch, BatchOutcome
 from mnesis.domain.limits import Limits
+from mnesis.domain.quotas import Quotas
 from mnesis.storage.aging import AgingHistory
 from mnesis.storage.containers import Containers
 from mnesis.storage.embeddings import Embeddings
 from mnesis.storage.engines import DriverCursor, Engine
 from mnesis.storage.feed import Feed
+from mnesis.storage.jobs import JobRows
 from mnesis.storage.lanes import Lane, QueueBounds
 from mnesis.storage.postgres_engine import PostgresEngine
+from mnesis.storage.quotas import QuotaKeeper
 from mnesis.storage.reader import Reader
 from mnesis.storage.removing import Removing
 from mnesis.storage.sqlite_engine import SqliteEngine
+from mnesis.storage.traces import TraceRows
 from mnesis.storage.transaction import Transactions
 from mnesis.storage.wakeups import NoWakeups, PostgresWakeups
 from mnesis.usecases import ports
 from mnesis.usecases.embedding import EmbeddingStore
+from mnesis.usecases.jobs import JobStore
 from mnesis.usecases.metering import UNMETERED, Meter
 from mnesis.usecases.ports import ChangeFeed, ContainerOutcome, ContainerWrite, MemoryReader, Removal, RemovalStep
 from mnesis.usecases.retention_ports import AgingStore
+from mnesis.usecases.traces import TraceStore
+
+_T = TypeVar("_T")
 
 SQLITE_PREFIX = "sqlite:///"
 POSTGRESQL_PREFIXES = ("postgresql://", "postgres://")
@@ -63,7 +72,7 @@ class Store:
     async def write_container(self, caller: Caller, write: ContainerWrite) -> ContainerOutcome:
         return await self._lane(caller).run(caller.tenant, lambda cursor: self._containers.write(cursor, caller, write))
 
-    async def run(self, caller: Caller, job: Callable[[DriverCursor], int]) -> int:
+    async def run(self, caller: Caller, job: Callable[[DriverCursor], _T]) -> _T:
         """See `Lane.run`."""
         return await self._lane(caller).run(caller.tenant, job)
 
@@ -83,6 +92,8 @@ class Database:
         self, engine: Engine, *, limits: Limits, reader_threads: int, embeds: bool = False, meter: Meter = UNMETERED
     ) -> None:
         transactions = Transactions(engine, limits, new_id, embeds=embeds)
+        self._transactions = transactions
+        self._quotas = QuotaKeeper(engine)
         bounds = QueueBounds()
         wakeups = PostgresWakeups(engine) if isinstance(engine, PostgresEngine) else NoWakeups()
         self._feed = Feed(engine, wakeups, most_queued=limits.queued_changes, meter=meter)
@@ -99,6 +110,8 @@ class Database:
         self._reader = Reader(engine, threads=reader_threads, meter=meter)
         self._aging = AgingHistory(engine, transactions, self._store.run, meter)
         self.embeddings: EmbeddingStore = Embeddings(engine, lanes[-1], self._reader)
+        self.traces: TraceStore = TraceRows(engine, self._store.run, self._reader, new_id)
+        self.jobs: JobStore = JobRows(engine, self._store.run, lanes[-1], self._reader, new_id)
         self.store: ports.Store = self._store
         self.reader: MemoryReader = self._reader
         self.feed: ChangeFeed = self._feed
@@ -108,6 +121,17 @@ class Database:
         self._feed.committed(tenant)
         if self.written is not None:
             self.written()
+
+    async def set_quotas(self, caller: Caller, quotas: Quotas) -> None:
+        """Bounds what the caller's tenant may use from now on; empty quotas bound nothing."""
+
+        def job(cursor: DriverCursor) -> int:
+            now = self._transactions.now()
+            _, _, stored = self._transactions.take_changes(cursor, caller.tenant, 0, now)
+            self._quotas.set(cursor, caller, quotas, now, stored)
+            return 0
+
+        await self._store.run(caller, job)
 
     async def check(self) -> None:
         """A cheap round trip; raises `StoreFault` when the database does not answer."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from mnesis.domain.caller import EVERY_SCOPE, Caller
 from mnesis.domain.searching import text_mark, text_to_embed
 from mnesis.storage.embedding_statements import EmbeddingReadStatements, EmbeddingWriteStatements
 from mnesis.storage.engines import DriverCursor, Engine
@@ -13,7 +14,7 @@ from mnesis.storage.lanes import NO_TENANT, Lane
 from mnesis.storage.reader import EMBEDDING, Ask, Reader
 from mnesis.storage.rows import memory_from
 from mnesis.storage.statements import ReadStatements
-from mnesis.storage.visibility import TENANT
+from mnesis.storage.visibility import caller_parameters
 from mnesis.usecases.embedding import Due, Embedded, Text
 
 LEASE_S = 300.0
@@ -56,7 +57,9 @@ class Embeddings:
         )
 
     def _texts_of(self, ask: Ask, tenant: str, dues: Mapping[str, Due], model: str) -> Iterable[Text]:
-        values = {TENANT: tenant, "ids": self._engine.texts(dues)}
+        # On nobody's behalf: whose memories these are makes no difference to what they mean.
+        everything = caller_parameters(Caller(tenant=tenant, subject="", scopes=EVERY_SCOPE))
+        values = {**everything, "ids": self._engine.texts(dues)}
         known = {(row[0], row[1], bytes(row[2])) for row in ask(self._reads.marks, values)}
         for memory in map(memory_from, ask(self._memories, values)):
             text = text_to_embed(memory)

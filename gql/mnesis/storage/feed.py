@@ -17,11 +17,13 @@ from mnesis.domain.watching import ChangeFilter
 from mnesis.storage.change_reader import (
     AT_THE_END,
     CONTAINER_ID,
+    GUARDED,
     MEMORY_ID,
     MEMORY_TYPE,
     SESSION_ID,
     ChangeReader,
     Place,
+    is_seen,
     place_of,
     weight_bytes,
 )
@@ -97,7 +99,7 @@ class Feed:
             feed.wake()
         if feed.subscriptions >= MOST_SUBSCRIPTIONS:
             raise Overloaded("The tenant has too many subscriptions.")
-        return feed.subscribed(wanted, place, self._most_queued)
+        return feed.subscribed(caller, wanted, place, self._most_queued)
 
     async def close(self) -> None:
         """Ends every subscription with `StoreFault`."""
@@ -170,10 +172,10 @@ class _TenantFeed:
         self._due = False
         self._reading: asyncio.Task[None] | None = None
 
-    def subscribed(self, wanted: ChangeFilter, place: Place, most_queued: int) -> Subscription:
+    def subscribed(self, caller: Caller, wanted: ChangeFilter, place: Place, most_queued: int) -> Subscription:
         """A new subscription from a place on."""
         self.subscriptions += 1
-        subscription = Subscription(self, self._reader, self._tenant, wanted, place, most_queued)
+        subscription = Subscription(self, self._reader, caller, wanted, place, most_queued)
         self._all.add(subscription)
         return subscription
 
@@ -241,7 +243,10 @@ class _TenantFeed:
         for row in rows:
             self.place = place_of(row)
             change: Change | None = None
+            guarded = row[GUARDED]
             for subscription in list(self._interested(row)):
+                if guarded and not is_seen(row, subscription.caller):
+                    continue
                 if change is None:
                     record = record_from(row)
                     cursor = Cursor(value=record.change, tie=record.position)

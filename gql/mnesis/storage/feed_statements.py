@@ -1,12 +1,13 @@
 """What the change feed asks of the database."""
 
 from functools import cache
+from typing import Any
 
-from sqlalchemy import BigInteger, bindparam, or_, select, tuple_
+from sqlalchemy import BigInteger, ColumnElement, bindparam, or_, select, tuple_
 
 from mnesis.storage.engines import Engine
-from mnesis.storage.statements import HISTORY, TENANT
-from mnesis.storage.visibility import VisibleStatement, compile_visible, visible
+from mnesis.storage.statements import CONTAINER, HISTORY, TENANT
+from mnesis.storage.visibility import VisibleStatement, compile_of_tenant, compile_visible, of_tenant
 
 
 class FeedStatements:
@@ -23,7 +24,10 @@ class FeedStatements:
         self.changes = cache(self._changes)
 
     def _changes(self, conditions: frozenset[str]) -> VisibleStatement:
-        """Records after a place (:value, :tie) in commit order, ``:size`` of them; ``conditions`` narrow them down."""
+        """Records after a place (:value, :tie) in commit order, ``:size`` of them; ``conditions`` narrow them down.
+
+        Read for all subscribers of the tenant; behind each record stands who gets into its container, if guarded.
+        """
         known = {
             "ids": self._engine.among(HISTORY.c.memory_id, "ids"),
             "container": HISTORY.c.container_id == bindparam("container"),
@@ -31,7 +35,7 @@ class FeedStatements:
         }
         place = tuple_(bindparam("value", type_=BigInteger), bindparam("tie", type_=BigInteger))
         found = (
-            select(*HISTORY.columns)
+            select(*HISTORY.columns, self._guard("owner"), self._guard("roles"))
             .where(
                 tuple_(HISTORY.c.change, HISTORY.c.position) > place,
                 *(known[name] for name in sorted(conditions)),
@@ -39,4 +43,9 @@ class FeedStatements:
             .order_by(HISTORY.c.change, HISTORY.c.position)
             .limit(bindparam("size", type_=BigInteger))
         )
-        return compile_visible(visible(found), self._engine.dialect)
+        return compile_of_tenant(of_tenant(found), self._engine.dialect)
+
+    def _guard(self, name: str) -> ColumnElement[Any]:
+        same = (CONTAINER.c.id == HISTORY.c.container_id, HISTORY.c.guarded)
+        found = of_tenant(select(CONTAINER.c[name]).where(*same)).correlate(HISTORY)
+        return found.scalar_subquery().label(f"container_{name}")

@@ -40,11 +40,12 @@ from mnesis.storage.archive_lines import (
 from mnesis.storage.embedding_statements import due_statement
 from mnesis.storage.engines import Connection, DriverCursor, Engine, WriteStatement
 from mnesis.storage.instants import to_microseconds
+from mnesis.storage.quotas import QuotaKeeper, quotas_from
 from mnesis.storage.rows import memory_row
 from mnesis.storage.search_index import search_row
 from mnesis.storage.search_statements import SearchWriteStatements
 from mnesis.storage.statements import CONTAINER, HISTORY, IDEMPOTENCY, MEMORY, WriteStatements
-from mnesis.storage.visibility import TENANT, VisibleStatement, caller_parameters, compile_visible, visible
+from mnesis.storage.visibility import TENANT, VisibleStatement, caller_parameters, compile_of_tenant, of_tenant
 
 ROWS_AT_ONCE = 500
 BYTES_AT_ONCE = 4 * 2**20
@@ -101,7 +102,7 @@ class _Statements:
 
     def __init__(self, engine: Engine, *, embeds: bool) -> None:
         def asked(statement: Select[Any]) -> VisibleStatement:
-            return compile_visible(visible(statement), engine.dialect)
+            return compile_of_tenant(of_tenant(statement), engine.dialect)
 
         def removed(statement: Delete) -> str:
             return str(statement.compile(dialect=engine.dialect))
@@ -133,16 +134,16 @@ class _Statements:
         self.drop_note = removed(IDEMPOTENCY.delete().where(own, noted, IDEMPOTENCY.c.key == bindparam("key")))
         # A memory's arrival stays, whoever changed it meanwhile.
         arrived = MEMORY.c.arrival.between(bindparam("first_arrival"), bindparam("last_arrival"))
-        theirs = HISTORY.c.memory_id.in_(visible(select(MEMORY.c.id).where(arrived)))
+        theirs = HISTORY.c.memory_id.in_(of_tenant(select(MEMORY.c.id).where(arrived)))
         in_range = HISTORY.c.change.between(bindparam("first"), bindparam("last"))
-        of_tenant = HISTORY.c.tenant_id == bindparam(TENANT)
-        self.drop_records = removed(HISTORY.delete().where(of_tenant, or_(in_range, theirs)))
+        in_tenant = HISTORY.c.tenant_id == bindparam(TENANT)
+        self.drop_records = removed(HISTORY.delete().where(in_tenant, or_(in_range, theirs)))
         self.drop_memories = removed(MEMORY.delete().where(MEMORY.c.tenant_id == bindparam(TENANT), arrived))
         self.drop_containers = removed(
             CONTAINER.delete().where(
                 CONTAINER.c.tenant_id == bindparam(TENANT),
                 engine.among(CONTAINER.c.id, "ids"),
-                CONTAINER.c.id.not_in(visible(select(MEMORY.c.container_id))),
+                CONTAINER.c.id.not_in(of_tenant(select(MEMORY.c.container_id))),
             )
         )
 
@@ -269,6 +270,7 @@ class Import:
             rows = [container.over(stored.get(container.id, container)).row(self._tenant) for container in part]
             self._engine.write(writing.cursor, self._statements.put_containers, rows)
         writing.cursor.execute(self._statements.drop_note, {**self._values, "subject": _NOTED_BY, "key": note.key})
+        self._recount(writing.cursor, writing.quota)
         note.finishing = True
         writing.cursor.execute("COMMIT")
 
@@ -277,7 +279,8 @@ class Import:
         self._engine.begin(writing.cursor)
         started = _now()
         writing.cursor.execute(self._statements.lock, {TENANT: self._tenant, "count": 0, "now": started})
-        change, created_at, _ = writing.cursor.fetchone()
+        change, created_at, _, quota = writing.cursor.fetchone()
+        writing.quota = quota
         writing.begin(change)
         if not note.at:
             self._refuse_taken(writing.cursor, self._target)
@@ -403,13 +406,19 @@ class Import:
             cursor = connection.cursor()
             self._engine.begin(cursor)
             cursor.execute(self._statements.lock, {TENANT: self._tenant, "count": 0, "now": _now()})
-            cursor.fetchone()
+            quota = cursor.fetchone()[-1]
             notes = [note for note in self._notes(cursor) if choose(note)]
             for note in notes:
                 self._remove_noted(cursor, note)
+            self._recount(cursor, quota)
             # A tenant that the question itself made goes with the transaction.
             cursor.execute("COMMIT" if notes else "ROLLBACK")
         return bool(notes)
+
+    def _recount(self, cursor: DriverCursor, quota: str | None) -> None:
+        """An import is the operator's and no quota stops it; it counts all the same."""
+        if quota is not None:
+            QuotaKeeper(self._engine).recount(cursor, self._tenant, *quotas_from(quota))
 
     def _remove_noted(self, cursor: DriverCursor, note: _Note) -> None:
         for first, last in note.ranges:
@@ -443,6 +452,7 @@ class _Writing:
     def __init__(self, engine: Engine, statements: _Statements, tenant: str, cursor: DriverCursor) -> None:
         self.cursor = cursor
         self.base = 0
+        self.quota: str | None = None
         self._engine = engine
         self._statements = statements
         self._tenant = tenant

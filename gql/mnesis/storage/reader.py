@@ -5,7 +5,7 @@ import logging
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import UTC, datetime
 from time import perf_counter
 from typing import Any, TypeVar
 
@@ -15,12 +15,14 @@ from mnesis.domain.history import HistoryRecord
 from mnesis.domain.ids import DEFAULT_CONTAINER, RecordId
 from mnesis.domain.memory import Memory
 from mnesis.domain.memory_types import MemoryType
+from mnesis.domain.quotas import Quotas, Usage
 from mnesis.domain.time_travel import NotKept, as_of
 from mnesis.storage.container_rows import container_from, default_container
 from mnesis.storage.embedding_statements import EmbeddingReadStatements
 from mnesis.storage.engines import Connection, Engine
 from mnesis.storage.filtering import findable, sought
 from mnesis.storage.instants import to_microseconds
+from mnesis.storage.quotas import QuotaStatements, month_of, quotas_from
 from mnesis.storage.removal_statements import RemovalStatements
 from mnesis.storage.removing import removal_counts
 from mnesis.storage.rows import memory_from, record_from
@@ -68,6 +70,7 @@ class Reader:
         self._searcher = Searcher(engine, self._statements.memories)
         self._removals = RemovalStatements(engine)
         self._embeddings = EmbeddingReadStatements(engine)
+        self._quotas = QuotaStatements(engine)
         self._local = threading.local()
         self._connections: set[Connection] = set()
         self._lock = threading.Lock()
@@ -216,6 +219,13 @@ class Reader:
 
     async def count_awaiting_embedding(self, caller: Caller) -> int:
         return _count(await self._rows(caller, self._embeddings.count_due, {}))
+
+    async def quotas(self, caller: Caller) -> tuple[Quotas, Usage] | None:
+        rows = await self._rows(caller, self._quotas.mine, {})
+        if not rows or rows[0][0] is None:
+            return None
+        quotas, usage = quotas_from(rows[0][0])
+        return quotas, usage.at(month_of(datetime.now(UTC)))
 
     async def list_records(self, caller: Caller, query: RecordQuery, page: PageRequest) -> Page[HistoryRecord]:
         conditions, values = self._record_conditions(query)

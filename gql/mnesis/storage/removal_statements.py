@@ -31,7 +31,7 @@ from mnesis.storage.visibility import TENANT, VisibleStatement, compile_visible,
 
 FIXED_COLUMNS = (
     "id", "memory_type", "container_id", "session_id", "entry_id", "version", "created_at", "updated_at", "arrival",
-    "deleted",
+    "deleted", "owner", "guarded",
 )  # fmt: skip
 """What an erasure needs of a memory; the content is not even read."""
 

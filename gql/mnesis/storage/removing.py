@@ -13,16 +13,18 @@ from mnesis.domain.decide import Decision
 from mnesis.domain.erasure import erase
 from mnesis.domain.memory import EMPTY_VALUES, Memory
 from mnesis.domain.memory_types import MemoryType, WriteMode, WriteStatus
+from mnesis.domain.quotas import Usage
 from mnesis.storage.answers import answer_text
 from mnesis.storage.engines import DriverCursor, Engine
 from mnesis.storage.filtering import sought
 from mnesis.storage.instants import from_microseconds, to_microseconds
+from mnesis.storage.quotas import QuotaKeeper, allowance_from
 from mnesis.storage.removal_statements import FIXED_COLUMNS, RemovalStatements
 from mnesis.storage.rows import memory_from
 from mnesis.storage.search_statements import SearchWriteStatements
 from mnesis.storage.statements import WriteStatements
 from mnesis.storage.transaction import ANSWERS_KEPT, Transactions
-from mnesis.storage.visibility import TENANT, VisibleStatement
+from mnesis.storage.visibility import TENANT, VisibleStatement, caller_parameters
 from mnesis.usecases.ports import Removal, RemovalCounts, RemovalStep
 
 REMOVED = "removed"
@@ -49,7 +51,7 @@ class Removing:
         last: bool,
     ) -> RemovalStep:
         """See `mnesis.usecases.ports.MemoryRemover.remove`."""
-        step = _Step(self._engine, self._transactions, self._statements, self._writes, cursor, caller.tenant)
+        step = _Step(self._engine, self._transactions, self._statements, self._writes, cursor, caller)
         return step.run(removal, ids, found, last)
 
 
@@ -63,20 +65,21 @@ class _Step:
         statements: RemovalStatements,
         writes: WriteStatements,
         cursor: DriverCursor,
-        tenant: str,
+        caller: Caller,
     ) -> None:
         self._engine = engine
         self._transactions = transactions
         self._statements = statements
         self._writes = writes
         self._cursor = cursor
-        self._tenant = tenant
+        self._tenant = caller.tenant
+        self._caller = caller
         self._now = transactions.now()
 
     def run(self, removal: Removal, ids: Collection[str], found: str | None, last: bool) -> RemovalStep:
         takes = 1 if removal.erases and ids else 0
         # The lock first: what is read after it stays so until the commit.
-        change, _ = self._transactions.take_changes(self._cursor, self._tenant, takes, self._now)
+        change, _, quota = self._transactions.take_changes(self._cursor, self._tenant, takes, self._now)
         before = RemovalCounts()
         if (key := removal.idempotency) is not None:
             stored = self._stored(removal.actor, key)
@@ -91,7 +94,9 @@ class _Step:
         if ids:
             memories = self._aimed_at(removal, ids, found)
             removed = (
-                self._erased(removal, memories, found, change) if removal.erases else self._deleted(removal, memories)
+                self._erased(removal, memories, found, change, quota)
+                if removal.erases
+                else self._deleted(removal, memories)
             )
         if last and removal.erases:
             self._cursor.execute(self._statements.forget_answers, {TENANT: self._tenant})
@@ -123,6 +128,7 @@ class _Step:
             mode=WriteMode.PER_ENTRY,
             actor=removal.actor,
             reason=removal.reason,
+            caller=self._caller,
         )
         [outcome] = self._transactions.apply(self._cursor, self._tenant, [batch]).outcomes
         counted = Counter(
@@ -133,7 +139,9 @@ class _Step:
         counted[MemoryType.WORKING] += sum(outcome.cascaded.values())
         return removal_counts(counted, 0)
 
-    def _erased(self, removal: Removal, memories: list[Memory], found: str | None, change: int) -> RemovalCounts:
+    def _erased(
+        self, removal: Removal, memories: list[Memory], found: str | None, change: int, quota: str | None
+    ) -> RemovalCounts:
         gone = {memory.id: memory for memory in memories}
         sessions = [memory.id for memory in memories if memory.type is MemoryType.SESSION]
         if sessions:
@@ -150,11 +158,21 @@ class _Step:
             reason=removal.reason,
         )
         ids = {"ids": self._engine.texts(gone)}
+        if quota is not None:
+            self._give_back(quota, ids["ids"])
         self._cursor.execute(self._statements.forget_history, {TENANT: self._tenant, **ids})
         forgotten = self._cursor.rowcount
         decision = Decision(outcome=BatchOutcome(outcomes=()), memories=tuple(after), records=tuple(records))
         self._transactions.write(self._cursor, self._tenant, [decision])
         return removal_counts(Counter(memory.type for memory in gone.values()), forgotten)
+
+    def _give_back(self, quota: str, ids: Any) -> None:
+        """What is erased counts no more."""
+        keeper = QuotaKeeper(self._engine)
+        used = keeper.used_by(self._cursor, self._tenant, ids)
+        allowance = allowance_from(quota, self._now)
+        allowance.take(Usage(memories=-used.memories, bytes=-used.bytes))
+        keeper.keep(self._cursor, self._tenant, allowance)
 
     def _left_behind(self, gone: Collection[Memory], going: Collection[str | None]) -> list[Memory]:
         """The live sessions that lose live entries and stay themselves, whole."""
@@ -180,7 +198,7 @@ class _Step:
         self._engine.write(self._cursor, self._writes.put_answers, [row])
 
     def _rows(self, statement: VisibleStatement, values: Mapping[str, Any]) -> list[Any]:
-        self._cursor.execute(statement.text, {**statement.fixed, TENANT: self._tenant, **values})
+        self._cursor.execute(statement.text, {**statement.fixed, **caller_parameters(self._caller), **values})
         rows: list[Any] = self._cursor.fetchall()
         return rows
 
@@ -213,5 +231,7 @@ def _bare(row: Any) -> Memory:
         updated_by=None,
         arrival=columns["arrival"],
         deleted=bool(columns["deleted"]),
+        owner=columns["owner"],
+        guarded=bool(columns["guarded"]),
         values=EMPTY_VALUES[memory_type],
     )

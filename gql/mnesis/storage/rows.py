@@ -20,10 +20,12 @@ MEMORY_COLUMNS = tuple(column.name for column in MemoryRow.__table__.columns)  #
 HISTORY_COLUMNS = tuple(column.name for column in HistoryRow.__table__.columns)  # type: ignore[attr-defined]  # as above
 IDEMPOTENCY_COLUMNS = tuple(column.name for column in IdempotencyRow.__table__.columns)  # type: ignore[attr-defined]  # as above
 
-_OWN_COLUMNS = MEMORY_COLUMNS[MEMORY_COLUMNS.index("deleted") + 1 :]
-_OWN_START = len(MEMORY_COLUMNS) - len(_OWN_COLUMNS)
+OWN_START = MEMORY_COLUMNS.index("deleted") + 1
+OWN_COLUMNS = MEMORY_COLUMNS[OWN_START : MEMORY_COLUMNS.index("owner")]
+_OWNER = MEMORY_COLUMNS.index("owner")
+NAMESPACE = MEMORY_COLUMNS.index("namespace")
 _FIELD_PLACES = {
-    memory_type: [(name, field.kind, _OWN_START + _OWN_COLUMNS.index(name)) for name, field in fields.items()]
+    memory_type: [(name, field.kind, OWN_START + OWN_COLUMNS.index(name)) for name, field in fields.items()]
     for memory_type, fields in FIELDS.items()
 }
 _TYPES = {memory_type.value: memory_type for memory_type in MemoryType}
@@ -47,7 +49,9 @@ def memory_row(tenant: str, memory: Memory) -> list[Any]:
         memory.arrival,
         memory.change,
         memory.deleted,
-        *(None for _ in _OWN_COLUMNS),
+        *(None for _ in OWN_COLUMNS),
+        memory.owner,
+        memory.guarded,
     ]
     values = memory.values
     for name, kind, place in _FIELD_PLACES[memory.type]:
@@ -68,7 +72,7 @@ def memory_row(tenant: str, memory: Memory) -> list[Any]:
 def memory_from(row: Row) -> Memory:
     """The memory that a row of `MEMORY_COLUMNS` holds."""
     (_, memory_id, type_word, container_id, namespace, session_id, entry_id, version, created_at) = row[:9]
-    (updated_at, content_updated_at, updated_by, arrival, change, deleted) = row[9:_OWN_START]
+    (updated_at, content_updated_at, updated_by, arrival, change, deleted) = row[9:OWN_START]
     memory_type = _TYPES[type_word]
     return Memory(
         id=memory_id,
@@ -86,6 +90,8 @@ def memory_from(row: Row) -> Memory:
         change=change,
         deleted=bool(deleted),
         values={name: _read(kind, row[place]) for name, kind, place in _FIELD_PLACES[memory_type]},
+        owner=row[_OWNER],
+        guarded=bool(row[_OWNER + 1]),
     )
 
 
@@ -123,6 +129,8 @@ def record_row(tenant: str, record: HistoryRecord) -> list[Any]:
         record.reason,
         to_microseconds(record.created_at),
         to_microseconds(record.content_updated_at),
+        record.owner,
+        record.guarded,
     ]
 
 
@@ -144,6 +152,8 @@ def record_from(row: Row) -> HistoryRecord:
         reason=row[12],
         created_at=from_microseconds(row[13]),
         content_updated_at=from_microseconds(row[14]),
+        owner=row[15],
+        guarded=bool(row[16]),
     )
 
 

@@ -24,7 +24,7 @@ from sqlmodel import SQLModel
 from mnesis.storage.engines import Engine
 from mnesis.storage.filtering import SHAPES_KEPT, Shape, condition, during
 from mnesis.storage.tables import ContainerRow, HistoryRow, IdempotencyRow, MemoryRow, TenantRow
-from mnesis.storage.visibility import VisibleStatement, compile_visible, visible
+from mnesis.storage.visibility import VisibleStatement, compile_of_tenant, compile_visible, of_tenant, visible
 
 
 def table_of(row: type[SQLModel]) -> Table:
@@ -52,15 +52,15 @@ class WriteStatements:
         self.put_memories = engine.write_statement(MEMORY, over=True)
         self.put_records = engine.write_statement(HISTORY, over=False)
         self.put_answers = engine.write_statement(IDEMPOTENCY, over=True)
-        self.by_ids = compile_visible(_by_ids_with_sessions(engine), engine.dialect)
-        self.by_entry_keys = compile_visible(_by_entry_keys(engine), engine.dialect)
-        self.of_sessions = compile_visible(_of_sessions(engine), engine.dialect)
-        self.containers = compile_visible(
-            visible(select(CONTAINER.c.id, CONTAINER.c.deleted).where(engine.among(CONTAINER.c.id, "ids"))),
-            engine.dialect,
+        self.by_ids = compile_of_tenant(_by_ids_with_sessions(engine), engine.dialect)
+        self.by_entry_keys = compile_of_tenant(_by_entry_keys(engine), engine.dialect)
+        self.of_sessions = compile_of_tenant(_of_sessions(engine), engine.dialect)
+        container = select(*(CONTAINER.c[name] for name in ("id", "deleted", "guarded", "owner", "roles")))
+        self.containers = compile_of_tenant(
+            of_tenant(container.where(engine.among(CONTAINER.c.id, "ids"))), engine.dialect
         )
-        self.history_from = compile_visible(
-            visible(
+        self.history_from = compile_of_tenant(
+            of_tenant(
                 select(*HISTORY.columns).where(
                     engine.among(HISTORY.c.memory_id, "ids"), HISTORY.c.version >= bindparam("least", type_=BigInteger)
                 )
@@ -231,7 +231,7 @@ def _take_changes(engine: Engine) -> str:
     statement = insert(TENANT).values(id=bindparam("tenant"), change=bindparam("count"), created_at=bindparam("now"))
     taken = statement.on_conflict_do_update(
         index_elements=[TENANT.c.id], set_={"change": TENANT.c.change + bindparam("count")}
-    ).returning(TENANT.c.change, TENANT.c.created_at, engine.mark_column())
+    ).returning(TENANT.c.change, TENANT.c.created_at, engine.mark_column(), TENANT.c.quota)
     return str(taken.compile(dialect=engine.dialect))
 
 
@@ -239,20 +239,20 @@ def _by_ids_with_sessions(engine: Engine) -> Select[Any]:
     """The memories with these ids, and the sessions of the entries among them."""
     entry = MEMORY.alias("entry")
     # Nulls are let through, since they match no id: for IS NOT NULL, SQLite would walk all entries of the tenant.
-    sessions = visible(select(entry.c.session_id).where(engine.among(entry.c.id, "ids")))
+    sessions = of_tenant(select(entry.c.session_id).where(engine.among(entry.c.id, "ids")))
     # A union, not an OR: both databases look its few ids up in the primary key.
-    return visible(select(*MEMORY.columns).where(MEMORY.c.id.in_(union(engine.listed("ids"), sessions))))
+    return of_tenant(select(*MEMORY.columns).where(MEMORY.c.id.in_(union(engine.listed("ids"), sessions))))
 
 
 def _by_entry_keys(engine: Engine) -> Select[Any]:
     # IN with row values, not a join: SQLite would walk the tenant's memories and look each up among the keys.
     key = tuple_(MEMORY.c.session_id, MEMORY.c.entry_id)
-    return visible(select(*MEMORY.columns).where(key.in_(engine.pairs())))
+    return of_tenant(select(*MEMORY.columns).where(key.in_(engine.pairs())))
 
 
 def _of_sessions(engine: Engine) -> Select[Any]:
     """Every entry of these sessions, deleted ones too."""
-    return visible(select(*MEMORY.columns).where(engine.among(MEMORY.c.session_id, "ids")))
+    return of_tenant(select(*MEMORY.columns).where(engine.among(MEMORY.c.session_id, "ids")))
 
 
 def _answers(engine: Engine) -> Select[Any]:

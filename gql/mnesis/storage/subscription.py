@@ -4,8 +4,9 @@ import asyncio
 from collections import deque
 from typing import Protocol
 
+from mnesis.domain.caller import Caller
 from mnesis.domain.watching import ChangeFilter
-from mnesis.storage.change_reader import AT_THE_END, ChangeReader, Place, place_of, weight_bytes
+from mnesis.storage.change_reader import AT_THE_END, ChangeReader, Place, is_seen, place_of, weight_bytes
 from mnesis.storage.rows import record_from
 from mnesis.usecases.ports import Change, ChangesLagged, Cursor, CursorExpired, ReadTogether
 
@@ -39,12 +40,13 @@ class Subscription:
     """
 
     def __init__(
-        self, feed: Told, reader: ChangeReader, tenant: str, wanted: ChangeFilter, place: Place, most_queued: int
+        self, feed: Told, reader: ChangeReader, caller: Caller, wanted: ChangeFilter, place: Place, most_queued: int
     ) -> None:
         self.wanted = wanted
         self._feed = feed
         self._reader = reader
-        self._tenant = tenant
+        self.caller = caller
+        self._tenant = caller.tenant
         self._place = place
         self._given = Cursor(value=place.change, tie=place.position)
         self._most_queued = most_queued
@@ -124,7 +126,7 @@ class Subscription:
         for row in rows:
             record = record_from(row)
             self._place = place_of(row)
-            if self.wanted.passes(record):
+            if self.wanted.passes(record) and is_seen(row, self.caller):
                 cursor = Cursor(value=record.change, tie=record.position)
                 self._put(Change(cursor=cursor, record=record, batch=together), weight_bytes(row))
         if len(rows) < CATCH_UP_ROWS:

@@ -5,7 +5,21 @@ alike. JSON is stored as the text that was written, so that numbers and the orde
 Every key begins with the tenant.
 """
 
-from sqlalchemy import DDL, JSON, REAL, BigInteger, Column, Index, LargeBinary, Text, UniqueConstraint, event, text
+from sqlalchemy import (
+    DDL,
+    JSON,
+    REAL,
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    LargeBinary,
+    Text,
+    UniqueConstraint,
+    event,
+    false,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR
 from sqlalchemy.schema import ForeignKeyConstraint
 from sqlmodel import Field, SQLModel
@@ -23,6 +37,8 @@ class TenantRow(SQLModel, table=True):
     created_at: int = Field(sa_column=Column(BigInteger, nullable=False))
     pruned_change: int = Field(sa_column=Column(BigInteger, nullable=False, server_default=text("0")))
     """The last change of which history records have aged out; see `pruning`."""
+    quota: str | None = Field(sa_column=Column(JSON))
+    """What the tenant may use and uses, null where nothing is bounded; see `quotas`."""
 
 
 class ContainerRow(SQLModel, table=True):
@@ -46,12 +62,16 @@ class ContainerRow(SQLModel, table=True):
     version: int = Field(nullable=False)
     updated_at: int = Field(sa_column=Column(BigInteger, nullable=False))
     deleted: bool = Field(nullable=False)
+    owner: str | None = Field(sa_column=Column(Text))
+    roles: str | None = Field(sa_column=Column(JSON))
+    guarded: bool = Field(sa_column=Column(Boolean, nullable=False, server_default=false()))
 
 
 class MemoryRow(SQLModel, table=True):
     """A session, working or long-term memory at its current version, or the tombstone of a deleted one.
 
-    Columns after ``deleted`` are fields of one or more types; they are null in the others.
+    Columns after ``deleted`` are fields of one or more types; they are null in the others. Those after them say who may
+    see it (see `visibility`).
     """
 
     __tablename__ = "memory"
@@ -131,6 +151,8 @@ class MemoryRow(SQLModel, table=True):
     tags: str | None = Field(sa_column=Column(JSON))
     memory: str | None = Field(sa_column=Column(Text))
     strategy: str | None = Field(sa_column=Column(Text))
+    owner: str | None = Field(sa_column=Column(Text))
+    guarded: bool = Field(sa_column=Column(Boolean, nullable=False, server_default=false()))
 
 
 class HistoryRow(SQLModel, table=True):
@@ -166,6 +188,8 @@ class HistoryRow(SQLModel, table=True):
     reason: str | None = Field(sa_column=Column(Text))
     created_at: int = Field(sa_column=Column(BigInteger, nullable=False))
     content_updated_at: int = Field(sa_column=Column(BigInteger, nullable=False))
+    owner: str | None = Field(sa_column=Column(Text))
+    guarded: bool = Field(sa_column=Column(Boolean, nullable=False, server_default=false()))
 
 
 class IdempotencyRow(SQLModel, table=True):
@@ -259,6 +283,52 @@ class EmbeddingDueRow(SQLModel, table=True):
     memory_id: str = Field(sa_column=Column(Text, primary_key=True))
     version: int = Field(nullable=False)
     due_at: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
+class TraceRow(SQLModel, table=True):
+    """Something that a subject searched for."""
+
+    __tablename__ = "trace"
+    __table_args__ = (
+        Index("trace_newest", "tenant_id", "subject", "created_at", "id"),
+        Index("trace_age", "tenant_id", "created_at"),
+    )
+
+    tenant_id: str = Field(sa_column=Column(Text, primary_key=True))
+    id: str = Field(sa_column=Column(Text, primary_key=True))
+    subject: str = Field(sa_column=Column(Text, nullable=False))
+    trace_type: str = Field(sa_column=Column(Text, nullable=False))
+    data: str = Field(sa_column=Column(JSON, nullable=False))
+    created_at: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
+class JobRow(SQLModel, table=True):
+    """Memories that are to be created in the background, ``done`` of ``total`` so far.
+
+    It is nobody's turn before ``due_at``, which whoever takes the job puts off; a job that has ended has none, and its
+    ``items`` are forgotten. ``data`` is what its subject is shown of it.
+    """
+
+    __tablename__ = "job"
+    __table_args__ = (
+        Index("job_next", "due_at"),
+        Index("job_newest", "tenant_id", "subject", "created_at", "id"),
+    )
+
+    tenant_id: str = Field(sa_column=Column(Text, primary_key=True))
+    id: str = Field(sa_column=Column(Text, primary_key=True))
+    subject: str = Field(sa_column=Column(Text, nullable=False))
+    status: str = Field(sa_column=Column(Text, nullable=False))
+    data: str = Field(sa_column=Column(JSON, nullable=False))
+    items: str = Field(sa_column=Column(JSON, nullable=False))
+    total: int = Field(nullable=False)
+    done: int = Field(nullable=False)
+    attempts: int = Field(nullable=False)
+    failure: str | None = Field(sa_column=Column(Text))
+    due_at: int | None = Field(sa_column=Column(BigInteger))
+    created_at: int = Field(sa_column=Column(BigInteger, nullable=False))
+    started_at: int | None = Field(sa_column=Column(BigInteger))
+    finished_at: int | None = Field(sa_column=Column(BigInteger))
 
 
 SEARCH_ON_SQLITE = (

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from mnesis.domain.access import Access
 from mnesis.domain.commands import Batch, BatchOutcome
 from mnesis.domain.decide import Decision, decide
 from mnesis.domain.history import HistoryRecord
@@ -16,10 +17,11 @@ from mnesis.domain.memory import Memory
 from mnesis.domain.searching import changed_for_search
 from mnesis.domain.workspace import Needs, Workspace
 from mnesis.storage.answers import answer_from, answer_text
-from mnesis.storage.container_rows import container_row, default_container
+from mnesis.storage.container_rows import container_row, default_container, roles_from
 from mnesis.storage.embedding_statements import due_statement
 from mnesis.storage.engines import DriverCursor, Engine
 from mnesis.storage.instants import to_microseconds
+from mnesis.storage.quotas import QuotaKeeper, allowance_from
 from mnesis.storage.rows import memory_from, memory_row, record_from, record_row
 from mnesis.storage.search_index import search_row
 from mnesis.storage.search_statements import SearchWriteStatements
@@ -60,6 +62,7 @@ class Transactions:
         self._clock = clock
         self._statements = WriteStatements(engine)
         self._search = SearchWriteStatements(engine)
+        self._quotas = QuotaKeeper(engine)
         self._put_due = due_statement(engine) if embeds else None
 
     def new_id(self) -> str:
@@ -73,14 +76,19 @@ class Transactions:
     def apply(self, cursor: DriverCursor, tenant: str, batches: Sequence[Batch]) -> Applied:
         """Applies batches of one tenant in order; a later one sees an earlier one's results."""
         now = self._clock()
-        last_change, mark = self.take_changes(cursor, tenant, len(batches), now)
+        last_change, mark, quota = self.take_changes(cursor, tenant, len(batches), now)
+        allowance = allowance_from(quota, now) if quota is not None else None
         workspace, loaded = self._load(cursor, tenant, batches, now)
         first_change = last_change - len(batches) + 1
         decisions = [
-            decide(batch, workspace, change=change, now=now, limits=self._limits, new_id=self._new_id)
+            decide(
+                batch, workspace, change=change, now=now, limits=self._limits, new_id=self._new_id, allowance=allowance
+            )
             for change, batch in enumerate(batches, first_change)
         ]
         self.write(cursor, tenant, decisions, loaded)
+        if allowance is not None:
+            self._quotas.keep(cursor, tenant, allowance)
         self._remember(cursor, tenant, batches, decisions, now)
         return Applied(outcomes=tuple(decision.outcome for decision in decisions), mark=mark)
 
@@ -89,18 +97,20 @@ class Transactions:
         oldest = to_microseconds(self._clock() - ANSWERS_KEPT)
         cursor.execute(self._statements.forget_answers, {"oldest": oldest})
 
-    def take_changes(self, cursor: DriverCursor, tenant: str, count: int, now: datetime) -> tuple[int, str | None]:
+    def take_changes(
+        self, cursor: DriverCursor, tenant: str, count: int, now: datetime
+    ) -> tuple[int, str | None, str | None]:
         """Takes the tenant's lock and its next change numbers, none to take the lock only.
 
-        Gives the last number and what `Engine.was_committed` knows the transaction by.
+        Gives the last number, what `Engine.was_committed` knows the transaction by, and what `quotas` reads.
         """
         started = to_microseconds(now)
         cursor.execute(self._statements.take_changes, {TENANT: tenant, "count": count, "now": started})
-        change, created_at, mark = cursor.fetchone()
+        change, created_at, mark, quota = cursor.fetchone()
         if change == count and created_at == started:
             default = container_row(tenant, default_container(now))
             self._engine.write(cursor, self._statements.new_container, [default])
-        return change, mark
+        return change, mark, quota
 
     def _load(
         self, cursor: DriverCursor, tenant: str, batches: Sequence[Batch], now: datetime
@@ -130,10 +140,11 @@ class Transactions:
             values = {"ids": texts(needs.history_from), "least": min(needs.history_from.values())}
             workspace.keep_history(map(record_from, rows(statements.history_from, values)))
         # What is brought back may lie in a container that is gone.
-        containers = needs.containers | {stored[each].container_id for each in needs.history_from if each in stored}
+        containers = needs.containers | {
+            memory.container_id for memory in stored.values() if memory.guarded or memory.id in needs.history_from
+        }
         if containers:
-            found = rows(statements.containers, {"ids": texts(containers)})
-            workspace.keep_containers((container_id, bool(deleted)) for container_id, deleted in found)
+            _keep_containers(workspace, rows(statements.containers, {"ids": texts(containers)}))
         keys = {(batch.actor, batch.idempotency.key) for batch in batches if batch.idempotency is not None}
         if keys:
             oldest = to_microseconds(now - ANSWERS_KEPT)
@@ -208,3 +219,10 @@ class Transactions:
         ]
         if answers:
             self._engine.write(cursor, self._statements.put_answers, answers)
+
+
+def _keep_containers(workspace: Workspace, found: Sequence[Sequence[Any]]) -> None:
+    workspace.keep_containers((row[0], bool(row[1])) for row in found)
+    for container_id, _, guarded, owner, roles in found:
+        if guarded:
+            workspace.guards[container_id] = Access(owner=owner, roles=frozenset(roles_from(roles)), guarded=True)

@@ -3,13 +3,14 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from mnesis.domain.caller import Caller, Scope
+from mnesis.domain.access import may_manage
+from mnesis.domain.caller import Caller, Scope, of_all
 from mnesis.domain.commands import Idempotency
-from mnesis.domain.containers import ContainerCommand, container_faults, delete
+from mnesis.domain.containers import ContainerCommand, ContainerDeletion, container_faults, delete
 from mnesis.domain.filters import MemoryFilter
 from mnesis.domain.limits import Limits
 from mnesis.domain.memory_types import WriteStatus
-from mnesis.domain.refusals import ContainerNotEmpty, Forbidden, IdempotencyConflict, Refusal
+from mnesis.domain.refusals import ContainerNotEmpty, Forbidden, IdempotencyConflict, NotFound, Refusal
 from mnesis.domain.validation import request_faults
 from mnesis.usecases.fingerprint import fingerprint
 from mnesis.usecases.ports import (
@@ -29,7 +30,8 @@ ROUNDS = 10
 
 
 class MemoryContainers(MemoryRemoval):
-    """Makes, changes and deletes containers on behalf of an administrator.
+    """Makes, changes and deletes containers on behalf of a caller: anybody may make one, and its owner and
+    administrators may change and delete it.
 
     What the caller can mend is in the answer; `Overloaded` and `StoreFault` are raised.
     """
@@ -58,6 +60,9 @@ class MemoryContainers(MemoryRemoval):
         command = request.container
         if refusals := self._container_refusals(caller, command, request.reason, request.idempotency_key):
             return _failed(command.id, *refusals)
+        if (refusal := await self._not_his(caller, command)) is not None:
+            return _failed(command.id, refusal)
+        inside = of_all(caller)
         key = _key(request, request.idempotency_key)
         removal = Removal(
             erases=False,
@@ -67,7 +72,7 @@ class MemoryContainers(MemoryRemoval):
             idempotency=key,
         )
         if request.dry_run:
-            return await self._tried(caller, request, removal)
+            return await self._tried(inside, request, removal)
         write = ContainerWrite(command=command, actor=caller.subject, reason=request.reason, idempotency=key)
         removed = NOTHING
         for _ in range(ROUNDS):
@@ -79,8 +84,8 @@ class MemoryContainers(MemoryRemoval):
                 counts = outcome.removed if key is not None else removed.plus(outcome.removed)
                 # A request that removed a part of it itself took part in the first answer.
                 return replace(outcome, removed=counts, replayed=outcome.replayed and removed == NOTHING)
-            async for step in self._steps(caller, removal):
-                taken = await self._remover.remove(caller, removal, step.ids, found=step.found)
+            async for step in self._steps(inside, removal):
+                taken = await self._remover.remove(inside, removal, step.ids, found=step.found)
                 if taken.conflict:
                     return replace(_failed(command.id, _conflict()), removed=removed)
                 if taken.settled:
@@ -88,6 +93,18 @@ class MemoryContainers(MemoryRemoval):
                 removed = removed.plus(taken.removed)
         refusal = ContainerNotEmpty(path=("id",), id=command.id, memories=outcome.remaining)
         return replace(_failed(command.id, refusal), removed=removed)
+
+    async def _not_his(self, caller: Caller, command: ContainerDeletion) -> Refusal | None:
+        """Why the caller may not delete a container. That is asked before the memories in it go, whoever made them, and
+        once more when the container does."""
+        if caller.admin:
+            return None
+        stored = (await self._removal_reader.containers(caller, [command.id])).get(command.id)
+        if stored is None or stored.deleted:
+            return NotFound(path=("id",), kind="container", id=command.id)
+        if not may_manage(caller, stored.owner):
+            return Forbidden(required_scope=Scope.ADMIN, or_owner=stored.owner is not None)
+        return None
 
     async def _tried(self, caller: Caller, request: DeleteContainer, removal: Removal) -> ContainerOutcome:
         command = request.container
@@ -110,8 +127,8 @@ class MemoryContainers(MemoryRemoval):
     def _container_refusals(
         self, caller: Caller, command: ContainerCommand, reason: str | None, key: str | None
     ) -> tuple[Refusal, ...]:
-        if not caller.may(Scope.ADMIN):
-            return (Forbidden(required_scope=Scope.ADMIN),)
+        if not caller.may(Scope.WRITE):
+            return (Forbidden(required_scope=Scope.WRITE),)
         return request_faults(reason=reason, idempotency_key=key) + container_faults(command, self._removal_limits)
 
 

@@ -13,6 +13,7 @@ from mnesis.domain.history import HistoryRecord
 from mnesis.domain.ids import RecordId
 from mnesis.domain.memory import Memory
 from mnesis.domain.memory_types import WriteStatus
+from mnesis.domain.quotas import Quotas, Usage
 from mnesis.domain.refusals import Refusal
 from mnesis.domain.searching import Passage, SearchMode
 from mnesis.domain.watching import ChangeFilter
@@ -332,6 +333,10 @@ class MemoryReader(Protocol):
 
     async def count_awaiting_embedding(self, caller: Caller) -> int:
         """How many memories are not found by meaning as they are, because they are new or have changed."""
+        ...
+
+    async def quotas(self, caller: Caller) -> tuple[Quotas, Usage] | None:
+        """What the tenant may use and uses this month; None where nothing is bounded."""
         ...
 
     async def removable(

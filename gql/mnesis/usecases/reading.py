@@ -11,6 +11,7 @@ from mnesis.domain.history import HistoryRecord
 from mnesis.domain.ids import RecordId, is_id
 from mnesis.domain.limits import Limits
 from mnesis.domain.memory import Memory
+from mnesis.domain.quotas import Quotas, Usage
 from mnesis.domain.refusals import Forbidden, Refused
 from mnesis.domain.searching import SearchMode
 from mnesis.usecases.embedding import MeaningUnavailable, Questions
@@ -133,12 +134,22 @@ class ReadableMemories:
             caller, query, replace(request, mode=mode, meant=meant, vectors=vectors)
         )
 
+    @property
+    def can_be_meant(self) -> bool:
+        """Whether memories can be found by meaning at all."""
+        return self._questions.can_be_meant
+
     async def count_awaiting_embedding(self, caller: Caller) -> int | None:
         """How many memories are not found by meaning as they are; None where there is no model."""
         _check(caller)
         if not self._questions.can_be_meant:
             return None
         return await self._reader.count_awaiting_embedding(caller)
+
+    async def quotas(self, caller: Caller) -> tuple[Quotas, Usage] | None:
+        """What the tenant may use and uses; None where nothing is bounded."""
+        _check(caller)
+        return await self._reader.quotas(caller)
 
     async def list_records(self, caller: Caller, query: RecordQuery, page: PageRequest) -> Page[HistoryRecord]:
         """A page of history records, the last committed first."""

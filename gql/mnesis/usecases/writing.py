@@ -141,6 +141,7 @@ class MemoryWriter:
             idempotency=Idempotency(key=key, fingerprint=fingerprint(request)) if key is not None else None,
             actor=caller.subject,
             reason=request.reason,
+            caller=caller,
         )
         return await self._store.apply(caller, batch)
 

@@ -42,7 +42,7 @@ def assemble(
         gate.insert(1, Middleware(LocalOnly, origins=cors_origins))
     if cors_origins:
         # The outermost, because a browser sends its preflight without credentials.
-        gate.insert(0, _cors(cors_origins))
+        gate.insert(0, _cors(cors_origins, ["GET", "POST", *(["PUT", "DELETE"] if dialects else [])]))
     # Outside of everything, so that every answer bears the id and every refusal is heard of.
     gate.insert(0, Middleware(RequestNotes, observer=observer))
     app = Starlette(
@@ -57,11 +57,11 @@ def assemble(
     return app
 
 
-def _cors(origins: Sequence[str]) -> Middleware:
+def _cors(origins: Sequence[str], methods: Sequence[str]) -> Middleware:
     return Middleware(
         CORSMiddleware,
         allow_origins=origins,
-        allow_methods=["GET", "POST"],
+        allow_methods=methods,
         allow_headers=["*"],
         expose_headers=["WWW-Authenticate", "Retry-After", HEADER],
         max_age=7200,

@@ -8,6 +8,7 @@ import jwt
 from jwt.exceptions import InvalidSubjectError
 
 from mnesis.domain.caller import EVERY_SCOPE, Caller, Scope
+from mnesis.domain.containers import MOST_ROLES, is_role
 from mnesis.web.keys import KeySource, SharedSecret, VerificationKey
 
 LEEWAY_S = 5
@@ -46,7 +47,7 @@ class Authenticator(Protocol):
 class LocalAuthenticator:
     """Takes everybody for the one person at this machine. Only for a server on a loopback address."""
 
-    _caller = Caller(tenant="default", subject="local", scopes=EVERY_SCOPE)
+    _caller = Caller(tenant="default", subject="local", scopes=EVERY_SCOPE, authenticated=False)
 
     async def authenticate(self, authorization: str | None) -> Caller:
         return self._caller
@@ -60,12 +61,14 @@ class TokenAuthenticator:
         sources: Iterable[KeySource],
         *,
         tenant_claim: str = "tenant",
+        roles_claim: str = "roles",
         issuer: str | None = None,
         audience: str | None = None,
     ) -> None:
         # A shared secret costs nothing to try, while a set of keys may have to be fetched.
         self._sources = sorted(sources, key=lambda source: not isinstance(source, SharedSecret))
         self._tenant_claim = tenant_claim
+        self._roles_claim = roles_claim
         self._issuer = issuer
         self._audience = audience
 
@@ -103,6 +106,7 @@ class TokenAuthenticator:
             subject=_name(claims, "sub"),
             scopes=_scopes(claims.get("scope")),
             expires_at=_instant(claims["exp"]),
+            roles=_roles(claims.get(self._roles_claim)),
         )
 
 
@@ -162,6 +166,15 @@ def _instant(exp: Any) -> datetime | None:
         return datetime.fromtimestamp(int(exp), UTC)
     except (OverflowError, ValueError, OSError):
         return None
+
+
+def _roles(given: object) -> frozenset[str]:
+    """Those that a container could have too; others open nothing."""
+    words = given.split() if isinstance(given, str) else given if isinstance(given, list) else []
+    roles = [word for word in words if isinstance(word, str) and is_role(word)]
+    if len(roles) > MOST_ROLES:
+        raise Unauthenticated(f"The token has more than {MOST_ROLES} roles.")
+    return frozenset(roles)
 
 
 def _scopes(granted: object) -> frozenset[Scope]:

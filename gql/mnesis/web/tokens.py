@@ -18,6 +18,8 @@ def issue_token(
     tenant_claim: str = "tenant",
     issuer: str | None = None,
     audience: str | None = None,
+    roles: Iterable[str] = (),
+    roles_claim: str = "roles",
 ) -> str:
     """A token signed with HS256 that is valid from now on for so many seconds."""
     now = int(time.time())
@@ -28,6 +30,8 @@ def issue_token(
         "iat": now,
         "exp": now + expires_in_s,
     }
+    if given := sorted(roles):
+        claims[roles_claim] = given
     if issuer is not None:
         claims["iss"] = issuer
     if audience is not None:

@@ -4,6 +4,7 @@ The hosted service has several shapes of errors; this is the documented one, wit
 and ``statusText`` of the others beside it, which its schema allows.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -48,7 +49,6 @@ CODES = {
 """The code in ``error`` for each status; the first two are documented."""
 
 NOT_AUTHENTICATED = "User not authenticated"
-RETRY_AFTER_S = "1"
 
 _NAMES = {"session_id": "sessionId", "created_at": "createdAt", "entries": "contents", "items": "documents"}
 
@@ -56,11 +56,28 @@ _NAMES = {"session_id": "sessionId", "created_at": "createdAt", "entries": "cont
 class NotServed(Exception):
     """A request is refused, in words and with a status that the client is shown."""
 
-    def __init__(self, status: int, message: str, details: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        details: Mapping[str, Any] | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
         self.details = details or {}
+        self.headers = headers or {}
+
+
+class TooOften(NotServed):
+    """The caller may come back after so many seconds."""
+
+    def __init__(self, after_s: float) -> None:
+        seconds = max(1, math.ceil(after_s))
+        message = f"There are too many requests; try again in {seconds} s."
+        super().__init__(429, message, {"code": "RATE_LIMITED"}, headers={"Retry-After": str(seconds)})
 
 
 def invalid(message: str, *path: str) -> NotServed:
@@ -79,10 +96,7 @@ def error_response(status: int, message: str, details: Mapping[str, Any] | None 
     except ValueError:
         status_text = code
     content = {"success": False, "error": error, "message": message, "status": status, "statusText": status_text}
-    answer = json_answer(content, status=status)
-    if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        answer.headers["Retry-After"] = RETRY_AFTER_S
-    return answer
+    return json_answer(content, status=status)
 
 
 def gate_refusal(status: int, message: str, details: Mapping[str, Any]) -> Response:

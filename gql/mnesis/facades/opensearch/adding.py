@@ -67,7 +67,8 @@ async def add_memory(asked: Asked) -> dict[str, Any]:
     payload = _payload(body)
     given = _working(body, payload)
     namespace = read.flat_object("namespace", NEW, body.get("namespace"))
-    namespace = strings(namespace) if namespace is not None else None
+    if namespace is not None:
+        namespace = strings({name: value for name, value in namespace.items() if value is not None})
     container = await the_container(asked, scope=Scope.WRITE, forbidden=FORBIDDEN)
     if "pinned" in body:
         raise status_error(400, PINNED_WORKING)

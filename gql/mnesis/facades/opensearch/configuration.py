@@ -16,24 +16,30 @@ CONTAINER_INDEX = ".plugins-ml-am-memory-container"
 DEFAULT_PREFIX = "default"
 
 
+def kept_configuration(container: Container) -> JsonObject:
+    """The ``configuration`` that OpenSearch gave a container, as far as it did."""
+    kept = (container.metadata or {}).get(KEY)
+    found = kept.get("configuration") if isinstance(kept, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
 def kept(container: Container) -> JsonObject | None:
-    """What OpenSearch set a container to; None for one that was not made through it."""
-    found = (container.metadata or {}).get(KEY)
-    return found if isinstance(found, dict) else None
+    """The ``configuration`` of a container that was made through OpenSearch; None for any other."""
+    configuration = kept_configuration(container)
+    # Given at the creation, and never later.
+    return configuration if "use_system_index" in configuration else None
 
 
 def configuration_of(container: Container) -> JsonObject:
     """The ``configuration`` of a container, with the two settings that every one of theirs has."""
-    found = (kept(container) or {}).get("configuration")
-    given = found if isinstance(found, dict) else {}
-    return {"index_prefix": DEFAULT_PREFIX, "use_system_index": True, **given}
+    return {"index_prefix": DEFAULT_PREFIX, "use_system_index": True, **kept_configuration(container)}
 
 
 def has_index(container: Container, kind: MemoryType) -> bool:
     """Whether OpenSearch would have an index for this type. A container that was not made through it has all four."""
-    if kept(container) is None:
+    configuration = kept(container)
+    if configuration is None:
         return True
-    configuration = configuration_of(container)
     match kind:
         case MemoryType.SESSION:
             return configuration.get("disable_session") is not True
@@ -58,6 +64,7 @@ def index_of(container: Container, kind: MemoryType) -> str:
 
 
 def strategies_of(configuration: JsonObject) -> list[dict[str, Any]]:
-    """The strategies of a configuration."""
+    """The strategies of a configuration; what GraphQL may have put beside them is none."""
     found = configuration.get("strategies")
-    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+    listed = found if isinstance(found, list) else []
+    return [each for each in listed if isinstance(each, dict) and {"id", "type"} <= each.keys()]

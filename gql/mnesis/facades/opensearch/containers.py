@@ -17,7 +17,7 @@ from mnesis.domain.containers import (
 from mnesis.domain.json_values import JsonObject
 from mnesis.domain.refusals import AlreadyExists, VersionConflict
 from mnesis.facades.opensearch import reading_bodies as read
-from mnesis.facades.opensearch.configuration import CONTAINER_INDEX, KEY, configuration_of, kept
+from mnesis.facades.opensearch.configuration import CONTAINER_INDEX, KEY, kept_configuration
 from mnesis.facades.opensearch.documents import container_source
 from mnesis.facades.opensearch.errors import OpenSearchError, illegal_argument, refusal_error, status_error
 from mnesis.facades.opensearch.finding import body_object, the_container, written
@@ -58,10 +58,10 @@ async def create_container(asked: Asked) -> dict[str, Any]:
     if chosen is not None and not (isinstance(chosen, str) and _CHOSEN_ID.match(chosen)):
         raise illegal_argument(f"Invalid memory container id: {chosen}. Must match ^[a-zA-Z0-9][a-zA-Z0-9_-]*$")
     configuration = _object(body.get("configuration"))
-    own: JsonObject = {"configuration": new_configuration(configuration)}
+    metadata: JsonObject = {KEY: {"configuration": new_configuration(configuration)}}
+    given["metadata"] = metadata
     if body.get("backend_roles") is not None:
-        own["backend_roles"] = list(check_roles(body["backend_roles"]))
-    given["metadata"] = {KEY: own}
+        given["roles"] = tuple(check_roles(body["backend_roles"]))
     if configuration.get("retention_policy") is not None:
         given["retention"] = _rules(asked, {}, configuration["retention_policy"])
     command = NewContainer(id=chosen, settings=ContainerSettings(given=given))
@@ -104,6 +104,8 @@ async def delete_container(asked: Asked) -> dict[str, Any]:
     everything = read.flag("delete_all_memories", asked.path["container_id"], given["delete_all_memories"])
     named = given["delete_memories"] or []
     kinds = named.split(",") if isinstance(named, str) else named
+    if not isinstance(kinds, list):
+        raise illegal_argument("delete_memories must be an array")
     if everything and kinds:
         raise illegal_argument(BOTH)
     for name in kinds:
@@ -128,16 +130,15 @@ async def _found(asked: Asked, *, scope: Scope, forbidden: str) -> Container:
 def _changes(asked: Asked, container: Container, body: dict[str, Any]) -> Mapping[str, SettingValue]:
     """What an update sets; always something, since OpenSearch counts one that changes nothing it knows."""
     given = dict(_name_and_description(body))
-    own = dict(kept(container) or {})
     configuration = _object(body.get("configuration"))
     if configuration:
-        own["configuration"] = changed_configuration(configuration_of(container), configuration)
+        changed = changed_configuration(kept_configuration(container), configuration)
+        metadata: JsonObject = {**(container.metadata or {}), KEY: {"configuration": changed}}
+        given["metadata"] = metadata
     if body.get("backend_roles") is not None:
-        own["backend_roles"] = list(check_roles(body["backend_roles"]))
+        given["roles"] = tuple(check_roles(body["backend_roles"]))
     if "retention_policy" in configuration:
         given["retention"] = _rules(asked, container.retention, configuration["retention_policy"])
-    if own:
-        given["metadata"] = {**(container.metadata or {}), KEY: own}
     return given or {"name": container.name}
 
 

@@ -17,7 +17,7 @@ from mnesis.domain.json_values import JsonObject
 from mnesis.domain.memory import Memory
 from mnesis.domain.memory_types import ChangeKind, HistoryAction, MemoryType, PayloadType
 from mnesis.domain.working import DEFAULT_ROLE
-from mnesis.facades.opensearch.configuration import KEY, configuration_of, kept
+from mnesis.facades.opensearch.configuration import KEY, configuration_of
 from mnesis.facades.opensearch.kinds import NAMES
 
 PARTICULARS = ("message_id", "checkpoint_id", "parameters", "infer")
@@ -54,6 +54,7 @@ def source_of(memory: Memory) -> dict[str, Any]:
     namespace = namespace_of(memory)
     document = {
         "memory_container_id": memory.container_id,
+        "owner_id": memory.owner,
         **fields,
         "namespace": namespace or None,
         "namespace_size": len(namespace) or None,
@@ -78,6 +79,7 @@ def record_source(record: HistoryRecord) -> dict[str, Any]:
     namespace = _without_particulars(record.namespace)
     document = {
         "memory_container_id": record.container_id,
+        "owner_id": record.owner,
         "memory_id": record.memory_id,
         "action": _ACTIONS[record.action],
         "before": {name: value for name, value in before.items() if value is not None} or None,
@@ -100,7 +102,8 @@ def container_source(container: Container) -> dict[str, Any]:
         "name": container.name,
         "description": container.description,
         "configuration": {**configuration_of(container), **_policy(container)},
-        "backend_roles": (kept(container) or {}).get("backend_roles"),
+        "owner": {"name": container.owner} if container.owner is not None else None,
+        "backend_roles": list(container.roles) or None,
         "created_time": millis(container.created_at) if container.created_at is not None else None,
         "last_updated_time": millis(container.updated_at) if container.updated_at is not None else None,
     }

@@ -5,6 +5,7 @@ import binascii
 from base64 import b64decode
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from math import ceil
 from time import perf_counter
 from typing import Any
 
@@ -38,6 +39,7 @@ from mnesis.usecases.memories import Memories
 from mnesis.usecases.ports import Overloaded
 from mnesis.web.dialects import Dialect
 from mnesis.web.observation import GONE, UNOBSERVED, Asked, Ended, Observer, Outcome
+from mnesis.web.rates import UNBOUNDED, RateLimiter
 from mnesis.web.request_notes import current_request
 
 PLUGINS = "/_plugins/"
@@ -156,14 +158,16 @@ def opensearch_routes(
     retains: bool = True,
     limits: OperationLimits = _DEFAULT_LIMITS,
     observer: Observer = UNOBSERVED,
+    rates: RateLimiter = UNBOUNDED,
 ) -> list[BaseRoute]:
     """The routes, over what ``opened`` gives once the server has started. ``retains``: whether retention is run."""
+    served = _Served(opened=opened, retains=retains, limits=limits, observer=observer, rates=rates)
     methods: dict[str, list[str]] = {}
     for call in CALLS:
         methods.setdefault(call.path, []).extend(call.methods)
     return [
         _Information("/", _say_version, methods=["GET"]),
-        *(Route(call.path, _endpoint(call, opened, retains, limits, observer), methods=call.methods) for call in CALLS),
+        *(Route(call.path, _endpoint(call, served), methods=call.methods) for call in CALLS),
         # The router takes these only where no route above has both the path and the method.
         *(Route(path, _other_method(allowed), methods=METHODS) for path, allowed in methods.items()),
         Route(f"{PLUGINS}{{rest:path}}", _nothing_here, methods=METHODS),
@@ -212,21 +216,34 @@ async def _nothing_here(request: Request) -> Response:
     return no_handler(request)
 
 
-def _endpoint(
-    call: Call, opened: Callable[[], Memories], retains: bool, limits: OperationLimits, observer: Observer
-) -> Callable[[Request], Awaitable[Response]]:
-    most_s = limits.mutation_s if call.writes else limits.query_s
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Served:
+    """What stands around every call."""
+
+    opened: Callable[[], Memories]
+    retains: bool
+    limits: OperationLimits
+    observer: Observer
+    rates: RateLimiter
+
+
+def _endpoint(call: Call, served: _Served) -> Callable[[Request], Awaitable[Response]]:
+    most_s = served.limits.mutation_s if call.writes else served.limits.query_s
     told = Asked(kind="mutation" if call.writes else "query", name=call.name, known=call.name)
 
     async def respond(request: Request) -> Response:
         note = current_request()
         if note is not None:
             note.operations += 1
-        running = observer.begin(told, request.scope["state"]["caller"], perf_counter())
+        caller = request.scope["state"]["caller"]
+        running = served.observer.begin(told, caller, perf_counter())
         with running:
             try:
+                _check_rate(served.rates.wait_s(caller))
                 async with asyncio.timeout(most_s):
-                    asked = await asked_of(request, memories=opened(), retains=retains, parameters=call.parameters)
+                    asked = await asked_of(
+                        request, memories=served.opened(), retains=served.retains, parameters=call.parameters
+                    )
                     content = await call.run(asked)
             except BaseException as fault:
                 shown = _shown(fault, most_s)
@@ -238,6 +255,13 @@ def _endpoint(
         return json_response(content, query=request.query_params)
 
     return respond
+
+
+def _check_rate(wait_s: float) -> None:
+    if wait_s:
+        seconds = str(max(1, ceil(wait_s)))
+        told = f"Too many requests within a minute; try again in {seconds} s."
+        raise OpenSearchError(429, TOO_BUSY, told, headers={"Retry-After": seconds})
 
 
 def _shown(fault: BaseException, most_s: int) -> OpenSearchError | None:

@@ -46,7 +46,14 @@ class Field:
 
 
 _K, _T, _I, _D, _B, _F, _S = FieldKind
-_COMMON = {"_id": _K, "memory_container_id": _K, "namespace": _F, "namespace_size": _I, "created_time": _D}
+_COMMON = {
+    "_id": _K,
+    "memory_container_id": _K,
+    "owner_id": _K,
+    "namespace": _F,
+    "namespace_size": _I,
+    "created_time": _D,
+}
 FIELDS: dict[MemoryType, dict[str, FieldKind]] = {
     MemoryType.SESSION: {
         **_COMMON,
@@ -90,6 +97,7 @@ CONTAINER_FIELDS = {
     "name.keyword": _K,
     "description": _T,
     "configuration": _F,
+    "owner": _F,
     "backend_roles": _K,
     "created_time": _D,
     "last_updated_time": _D,

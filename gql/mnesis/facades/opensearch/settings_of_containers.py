@@ -11,6 +11,7 @@ from mnesis.domain.memory_types import MemoryType
 from mnesis.facades.opensearch.configuration import DEFAULT_PREFIX, strategies_of
 from mnesis.facades.opensearch.errors import OpenSearchError, illegal_argument, status_error
 from mnesis.facades.opensearch.kinds import KINDS
+from mnesis.facades.opensearch.reading_bodies import text
 
 DENSE = "TEXT_EMBEDDING"
 SPARSE = "SPARSE_ENCODING"
@@ -179,7 +180,7 @@ def _new_strategy(given: Any) -> dict[str, Any]:
     kind = _strategy_type(given.get("type"))
     if not isinstance(given.get("namespace"), list) or not given["namespace"]:
         raise illegal_argument("Strategy namespace is required. Please provide a non-empty namespace array.")
-    id = given.get("id") or f"{kind.lower()}_{uuid4().hex[:8]}"
+    id = text("strategies.id", "new", given.get("id")) or f"{kind.lower()}_{uuid4().hex[:8]}"
     return {"enabled": True, **given, "id": id, "type": kind}
 
 
@@ -191,15 +192,16 @@ def _strategy_type(name: Any) -> str:
 
 def _merged(stored: list[dict[str, Any]], given: list[Any]) -> list[dict[str, Any]]:
     """The strategies after an update: one with an id changes the one that has it, one without is new."""
-    merged = {each["id"]: each for each in stored}
+    merged = {str(each["id"]): each for each in stored}
     for each in given:
         if not isinstance(each, dict):
             raise illegal_argument("Strategy cannot be null")
-        if each.get("id") is None:
+        id = text("strategies.id", "new", each.get("id"))
+        if id is None:
             new = _new_strategy(each)
             merged[new["id"]] = new
         else:
-            merged[each["id"]] = _changed_strategy(merged.get(each["id"]), each)
+            merged[id] = _changed_strategy(merged.get(id), {**each, "id": id})
     return list(merged.values())
 
 

@@ -111,6 +111,8 @@ def _with_parts(stored: Memory, given: dict[str, Any]) -> dict[str, FieldValue]:
         found = stored.values["structured_data"]
         data: dict[str, Any] | None = dict(found) if isinstance(found, dict) else None
         blob = (data or {}).pop(BLOB, None)
+        if blob is not None and not data:
+            data = None
         data = given.get("structured_data", data)
         blob = given.pop("structured_data_blob", blob)
         given["structured_data"] = data if blob is None else {**(data or {}), BLOB: blob}
