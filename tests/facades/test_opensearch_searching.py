@@ -468,3 +468,27 @@ def test_more_values_than_a_filter_holds_are_found_too(filled: House) -> None:
     assert numbers(filled, {"terms": {"namespace.user": [*many, "bob"]}}) == [1, 4, 7, 10]
     assert numbers(filled, {"terms": {"_id": many}}) == []
     assert numbers(filled, {"terms": {"namespace.user": ["\x00", "cyd"]}}) == [12]
+
+
+def test_a_colleague_finds_what_is_the_colleagues_own(house: House) -> None:
+    box = house.container("box", **MODELS)
+    house.ok("PUT", box, {"backend_roles": ["team"]})
+    house.working(box, message_id=1)
+    bob: dict[str, Any] = {"subject": "bob", "scopes": [Scope.WRITE, Scope.READ], "roles": ("team",)}
+    house.ok("POST", f"{box}/memories", {"message_id": 2}, **bob)
+    path = f"{box}/memories/working/_search"
+    # One that the store answers, and one that is answered memory by memory.
+    for query in (MATCH_ALL, {"exists": {"field": "message_id"}}):
+        seen = house.ok("POST", path, {"query": query}, **bob)["hits"]
+        assert [hit["_source"]["owner_id"] for hit in seen["hits"]] == ["bob"]
+        assert seen["total"]["value"] == 1
+        assert len(found(house, {"query": query})["hits"]) == 2
+    assert [hit["_source"]["message_id"] for hit in found(house, {"query": {"term": {"owner_id": "ann"}}})["hits"]] == [
+        1
+    ]
+    stranger = {**bob, "roles": ()}
+    assert house.refused("POST", path, {}, **stranger)[0] == 404
+    shown = house.ok("POST", f"{CONTAINERS}/_search", {}, **stranger)["hits"]["hits"]
+    assert "box" not in {hit["_id"] for hit in shown}
+    mine = {"query": {"term": {"owner.name": "ann"}}}
+    assert [hit["_id"] for hit in house.ok("POST", f"{CONTAINERS}/_search", mine)["hits"]["hits"]] == ["box"]
