@@ -294,3 +294,8 @@ def test_what_graphql_wrote_is_read_here(house: House) -> None:
     assert (fact["memory"], fact["strategy_type"], "memory_container_id" in fact) == ("m", "SEMANTIC", False)
     assert house.ok("GET", f"{box}/memories/long-term/{ids[3]}")["strategy_id"] == "mine"
     assert house.refused("PUT", f"{box}/memories/history/x", {"a": 1})[2] == "Can't update memory history"
+
+
+def test_the_first_message_has_the_number_0(house: House) -> None:
+    path = house.working(house.container(), message_id=0)
+    assert house.ok("GET", path)["message_id"] == 0

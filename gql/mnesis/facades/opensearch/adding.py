@@ -164,7 +164,7 @@ def _working(body: dict[str, Any], payload: PayloadType) -> dict[str, FieldValue
 
 
 def _with_particulars(namespace: JsonObject | None, body: dict[str, Any]) -> JsonObject | None:
-    given = {name: body[name] for name in PARTICULARS if body.get(name) not in (None, False)}
+    given = {name: body[name] for name in PARTICULARS if body.get(name) is not None and body[name] is not False}
     return {**(namespace or {}), KEY: given} if given else namespace
 
 

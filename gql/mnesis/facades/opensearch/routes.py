@@ -16,7 +16,7 @@ from starlette.types import Scope
 
 from mnesis.domain.limits import OperationLimits
 from mnesis.domain.refusals import Refused
-from mnesis.facades.opensearch import adding, containers, single, updating
+from mnesis.facades.opensearch import adding, containers, searching, single, updating
 from mnesis.facades.opensearch.errors import (
     ILLEGAL_ARGUMENT,
     SECURITY,
@@ -68,6 +68,41 @@ class Call:
 
 
 CALLS = (
+    Call(
+        methods=("GET", "POST"),
+        path=f"{CONTAINERS}/_search",
+        name="opensearch_search_containers",
+        writes=False,
+        run=searching.search_containers,
+    ),
+    Call(
+        methods=("GET", "POST"),
+        path=f"{ONE}/memories/{{type}}/_search",
+        name="opensearch_search_memories",
+        writes=False,
+        run=searching.search_memories,
+    ),
+    Call(
+        methods=("GET", "POST"),
+        path=f"{ONE}/memories/long-term/_semantic_search",
+        name="opensearch_semantic_search",
+        writes=False,
+        run=searching.semantic_search,
+    ),
+    Call(
+        methods=("GET", "POST"),
+        path=f"{ONE}/memories/long-term/_hybrid_search",
+        name="opensearch_hybrid_search",
+        writes=False,
+        run=searching.hybrid_search,
+    ),
+    Call(
+        methods=("POST",),
+        path=f"{ONE}/memories/{{type}}/_delete_by_query",
+        name="opensearch_delete_by_query",
+        writes=True,
+        run=searching.delete_by_query,
+    ),
     Call(
         methods=("POST",),
         path=f"{CONTAINERS}/_create",
