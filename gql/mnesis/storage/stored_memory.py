@@ -22,7 +22,7 @@ _NAMESPACE = _PLACES["namespace"]
 
 
 class StoredMemory(Memory):
-    """The memory in a row of `MEMORY_COLUMNS`, equal to any other `Memory` with its values and shown like it."""
+    """The memory that a row of `MEMORY_COLUMNS` holds; it equals and prints like any `Memory` with the same values."""
 
     __slots__ = ("_row",)
 
@@ -58,7 +58,7 @@ class StoredMemory(Memory):
         return row[place] if read is None else read(row[place])  # type: ignore[no-any-return]  # A driver's row.
 
 
-def memory_from(row: Row) -> Memory:
+def stored_memory_from(row: Row) -> Memory:
     """The memory that a row of `MEMORY_COLUMNS` holds."""
     memory = _new(StoredMemory)
     _set_row(memory, row)
