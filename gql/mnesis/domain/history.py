@@ -71,7 +71,7 @@ class HistoryRecord:
 
 def field_changes(before: Values, after: Values) -> list[FieldChange]:
     """The fields that differ between two versions' values, in the order of ``after``."""
-    changes = (field_change(name, before[name], now) for name, now in after.items() if before[name] is not now)
+    changes = [field_change(name, before[name], now) for name, now in after.items() if before[name] is not now]
     return [change for change in changes if change is not None]
 
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import attrgetter
+from typing import Any
 
 from mnesis.domain.fields import Field, FieldValue, Values
 from mnesis.domain.json_values import JsonObject, JsonText
@@ -51,3 +53,17 @@ class Memory:
     def as_written(self, name: str) -> FieldValue | JsonText:
         """The value of a field, or the namespace, to be handed on: JSON may be as it is stored, unread."""
         return self.namespace if name == "namespace" else self.values[name]
+
+
+def next_version(stored: Memory, **changed: Any) -> Memory:
+    """A memory with the fields that `CHANGED` names, all of which have to be given; a third of the time that
+    `dataclasses.replace` takes, which looks at every field anew."""
+    return Memory(**dict(zip(_KEPT, _kept(stored), strict=True)), **changed)
+
+
+CHANGED = frozenset(
+    ("version", "change", "created_at", "updated_at", "content_updated_at", "updated_by", "deleted", "values")
+)
+"""The fields that differ between versions of one memory."""
+_KEPT = tuple(name for name in Memory.__dataclass_fields__ if name not in CHANGED)
+_kept = attrgetter(*_KEPT)
