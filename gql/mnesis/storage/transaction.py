@@ -25,7 +25,7 @@ from mnesis.storage.rows import memory_row, record_from, record_row
 from mnesis.storage.search_index import search_row
 from mnesis.storage.search_statements import SearchWriteStatements
 from mnesis.storage.statements import WriteStatements
-from mnesis.storage.stored_memory import memory_from
+from mnesis.storage.stored_memory import whole_memory_from
 from mnesis.storage.visibility import TENANT, VisibleStatement
 
 ANSWERS_KEPT = timedelta(hours=24)
@@ -124,7 +124,7 @@ class Transactions:
             loaded += rows(statements.by_entry_keys, self._engine.pair_values(needs.entries))
         if needs.sessions_whole:
             loaded += rows(statements.of_sessions, {"ids": texts(needs.sessions_whole)})
-        stored = {memory.id: memory for memory in map(memory_from, loaded)}
+        stored = {memory.id: memory for memory in map(whole_memory_from, loaded)}
         for memory in stored.values():
             workspace.put(memory)
         if needs.history_from:
