@@ -211,7 +211,7 @@ def _revised(stored: Memory, changes: Changes, moment: Moment, *, always: bool =
         return faults
     differences = field_changes(stored.values, values)
     fields = FIELDS[stored.type]
-    content = any([fields[change.field].content for change in differences])
+    content = any(fields[change.field].content for change in differences)
     created_at = stored.created_at
     if isinstance(changes.created_at, datetime):
         created_at = changes.created_at
