@@ -151,7 +151,7 @@ class UpdateContextMemoryPayload(WritePayload):
     keys: strawberry.Private[Sequence[str | None]]
     entry_errors: strawberry.Private[Sequence[list[UserError]]]
 
-    @resolved("One row per entry of the request, in order.")
+    @resolved("One row per entry of the request, in order.", metadata=settled())
     def results(self) -> list[ContextEntryResult]:
         # Made where they are asked for: there may be a thousand.
         return [
