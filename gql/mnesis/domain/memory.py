@@ -9,6 +9,7 @@ from mnesis.domain.fields import Field, FieldValue, Values
 from mnesis.domain.json_values import JsonObject, JsonText
 from mnesis.domain.long_term import LONG_TERM_FIELDS
 from mnesis.domain.memory_types import MemoryType
+from mnesis.domain.quickly import quickly_made
 from mnesis.domain.session import SESSION_FIELDS
 from mnesis.domain.working import WORKING_FIELDS
 
@@ -24,6 +25,7 @@ EMPTY_VALUES: dict[MemoryType, dict[str, FieldValue]] = {
 }
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
     """One session, working or long-term memory at one version.

@@ -15,6 +15,7 @@ from mnesis.domain.json_values import json_bytes, merge_patch
 from mnesis.domain.limits import Limits
 from mnesis.domain.memory import EMPTY_VALUES, FIELDS, Memory, next_version
 from mnesis.domain.memory_types import NOUNS, HistoryAction, MemoryType, ObjectMode, PayloadType
+from mnesis.domain.quickly import quickly_made
 from mnesis.domain.refusals import (
     AlreadyExists,
     InvalidInput,
@@ -43,6 +44,7 @@ class Moment:
     new_id: Callable[[], str]
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revision:
     """A memory's next version and what its history record tells. ``changes`` is empty for a deletion."""
