@@ -1,5 +1,6 @@
 """A memory of any type: who it is, which version, and the values of its type's fields."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter
@@ -9,7 +10,6 @@ from mnesis.domain.fields import Field, FieldValue, Values
 from mnesis.domain.json_values import JsonObject, JsonText
 from mnesis.domain.long_term import LONG_TERM_FIELDS
 from mnesis.domain.memory_types import MemoryType
-from mnesis.domain.quickly import quickly_made
 from mnesis.domain.session import SESSION_FIELDS
 from mnesis.domain.working import WORKING_FIELDS
 
@@ -25,7 +25,6 @@ EMPTY_VALUES: dict[MemoryType, dict[str, FieldValue]] = {
 }
 
 
-@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
     """One session, working or long-term memory at one version.
@@ -57,15 +56,29 @@ class Memory:
         return self.namespace if name == "namespace" else self.values[name]
 
 
-def next_version(stored: Memory, **changed: Any) -> Memory:
-    """A memory with the fields that `CHANGED` names, all of which have to be given; a third of the time that
-    `dataclasses.replace` takes, which looks at every field anew."""
-    return Memory(**dict(zip(_KEPT, _kept(stored), strict=True)), **changed)
+def next_version(
+    stored: Memory,
+    *,
+    version: int,
+    created_at: datetime,
+    updated_at: datetime,
+    content_updated_at: datetime,
+    updated_by: str | None,
+    change: int,
+    deleted: bool,
+    values: Values,
+) -> Memory:
+    """A memory with what differs between versions; a third of the time that `dataclasses.replace` takes."""
+    following = _new(Memory)
+    changed = (version, created_at, updated_at, content_updated_at, updated_by, change, deleted, values)
+    for put, value in zip(_PUTS, (*_kept(stored), *changed), strict=True):
+        put(following, value)
+    return following
 
 
-CHANGED = frozenset(
-    ("version", "change", "created_at", "updated_at", "content_updated_at", "updated_by", "deleted", "values")
-)
-"""The fields that differ between versions of one memory."""
-_KEPT = tuple(name for name in Memory.__dataclass_fields__ if name not in CHANGED)
+_CHANGED = ("version", "created_at", "updated_at", "content_updated_at", "updated_by", "change", "deleted", "values")
+_KEPT = tuple(name for name in Memory.__dataclass_fields__ if name not in _CHANGED)
 _kept = attrgetter(*_KEPT)
+# Past the watch of a frozen class, which looks at every field that is set.
+_new: Callable[[type[Memory]], Memory] = object.__new__
+_PUTS: list[Callable[[Memory, Any], None]] = [Memory.__dict__[name].__set__ for name in (*_KEPT, *_CHANGED)]

@@ -131,7 +131,7 @@ _LATER: dict[str, Callable[[Row], Any]] = {
     "deleted": _flag("deleted"),
     "values": _values,
 }
-# To the type checker a memory cannot be changed; and a column is named by its place.
+# The class of a memory keeps others from changing it, and its own way to set fields is slow for that.
 _SET: dict[str, Callable[[Memory, Any], None]] = {
     name: Memory.__dict__[name].__set__ for name in Memory.__dataclass_fields__
 }
