@@ -27,4 +27,4 @@ def test_what_has_no_default_must_be_given_and_nothing_else_can_be() -> None:
     with pytest.raises(TypeError, match="colour"):
         Shelf(room="kitchen", colour="red")  # type: ignore[call-arg]
     with pytest.raises(TypeError, match="positional"):
-        Shelf(["Emma"], "kitchen")  # type: ignore[misc]
+        Shelf(["Emma"], "kitchen")  # type: ignore[call-arg]
