@@ -10,9 +10,11 @@ from mnesis.domain.ids import DEFAULT_CONTAINER
 from mnesis.domain.json_values import JsonObject
 from mnesis.domain.memory import Memory
 from mnesis.domain.memory_types import MemoryType, ObjectMode, WriteMode, WriteStatus
+from mnesis.domain.quickly import quickly_made
 from mnesis.domain.refusals import Refusal
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changes:
     """What to change in one memory: fields left out of ``given`` are kept, ``None`` clears.
@@ -59,6 +61,7 @@ class Update:
     always: bool = False
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PutEntry:
     """Changes the entry of a session that has this key, or creates it; without a key it is always new."""
@@ -135,6 +138,7 @@ class Batch:
     reason: str | None = None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What became of one command.

@@ -43,6 +43,12 @@ _LIVE = text("NOT memory.deleted")
 _LIVE_CONTAINER = text("NOT container.deleted")
 
 
+KEPT_WHILE_LIVE = frozenset(
+    ("memory_type", "container_id", "session_id", "entry_id", "created_at", "arrival", "deleted")
+)
+"""What most changes of a memory leave as it is. SQLite writes every index anew that such a column is part of."""
+
+
 class WriteStatements:
     """What a writer lane runs; see `Transaction`."""
 
@@ -50,6 +56,7 @@ class WriteStatements:
         self.take_changes = _take_changes(engine)
         self.new_container = engine.write_statement(CONTAINER, over=False)
         self.put_memories = engine.write_statement(MEMORY, over=True)
+        self.put_revised = engine.write_statement(MEMORY, over=True, kept=KEPT_WHILE_LIVE)
         self.put_records = engine.write_statement(HISTORY, over=False)
         self.put_answers = engine.write_statement(IDEMPOTENCY, over=True)
         self.by_ids = compile_visible(_by_ids_with_sessions(engine), engine.dialect)

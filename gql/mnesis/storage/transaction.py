@@ -21,10 +21,11 @@ from mnesis.storage.container_rows import container_row, default_container
 from mnesis.storage.embedding_statements import due_statement
 from mnesis.storage.engines import DriverCursor, Engine
 from mnesis.storage.instants import to_microseconds
-from mnesis.storage.rows import memory_from, memory_row, record_from, record_row
+from mnesis.storage.rows import memory_row, record_from, record_row
 from mnesis.storage.search_index import search_row
 from mnesis.storage.search_statements import SearchWriteStatements
 from mnesis.storage.statements import WriteStatements
+from mnesis.storage.stored_memory import whole_memory_from
 from mnesis.storage.visibility import TENANT, VisibleStatement
 
 ANSWERS_KEPT = timedelta(hours=24)
@@ -123,7 +124,7 @@ class Transactions:
             loaded += rows(statements.by_entry_keys, self._engine.pair_values(needs.entries))
         if needs.sessions_whole:
             loaded += rows(statements.of_sessions, {"ids": texts(needs.sessions_whole)})
-        stored = {memory.id: memory for memory in map(memory_from, loaded)}
+        stored = {memory.id: memory for memory in map(whole_memory_from, loaded)}
         for memory in stored.values():
             workspace.put(memory)
         if needs.history_from:
@@ -160,8 +161,16 @@ class Transactions:
             memories.update((memory.id, memory) for memory in decision.memories)
             records += decision.records
         if memories:
-            rows = [memory_row(tenant, memory) for memory in memories.values()]
-            self._engine.write(cursor, self._statements.put_memories, rows)
+            put: list[list[Any]] = []
+            revised: list[list[Any]] = []
+            for memory in memories.values():
+                stored = before.get(memory.id) if before is not None else None
+                kind = revised if stored is not None and _is_only_revised(stored, memory) else put
+                kind.append(memory_row(tenant, memory))
+            if put:
+                self._engine.write(cursor, self._statements.put_memories, put)
+            if revised:
+                self._engine.write(cursor, self._statements.put_revised, revised)
             self._index(cursor, tenant, memories.values(), before)
         if records:
             rows = [record_row(tenant, record) for record in records]
@@ -209,3 +218,10 @@ class Transactions:
         ]
         if answers:
             self._engine.write(cursor, self._statements.put_answers, answers)
+
+
+def _is_only_revised(stored: Memory, memory: Memory) -> bool:
+    """Whether the columns `KEPT_WHILE_LIVE` are as they are stored: a memory that was created again arrived anew."""
+    return (
+        stored.arrival == memory.arrival and stored.deleted == memory.deleted and stored.created_at == memory.created_at
+    )
