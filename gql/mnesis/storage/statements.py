@@ -15,7 +15,6 @@ from sqlalchemy import (
     select,
     text,
     tuple_,
-    union,
     union_all,
 )
 from sqlalchemy.dialects.postgresql import insert  # Both dialects spell the one upsert that uses it alike.
@@ -52,7 +51,9 @@ class WriteStatements:
         self.put_memories = engine.write_statement(MEMORY, over=True)
         self.put_records = engine.write_statement(HISTORY, over=False)
         self.put_answers = engine.write_statement(IDEMPOTENCY, over=True)
-        self.by_ids = compile_visible(_by_ids_with_sessions(engine), engine.dialect)
+        self.by_ids = compile_visible(
+            visible(select(*MEMORY.columns).where(engine.among(MEMORY.c.id, "ids"))), engine.dialect
+        )
         self.by_entry_keys = compile_visible(_by_entry_keys(engine), engine.dialect)
         self.of_sessions = compile_visible(_of_sessions(engine), engine.dialect)
         self.containers = compile_visible(
@@ -233,15 +234,6 @@ def _take_changes(engine: Engine) -> str:
         index_elements=[TENANT.c.id], set_={"change": TENANT.c.change + bindparam("count")}
     ).returning(TENANT.c.change, TENANT.c.created_at, engine.mark_column())
     return str(taken.compile(dialect=engine.dialect))
-
-
-def _by_ids_with_sessions(engine: Engine) -> Select[Any]:
-    """The memories with these ids, and the sessions of the entries among them."""
-    entry = MEMORY.alias("entry")
-    # Nulls are let through, since they match no id: for IS NOT NULL, SQLite would walk all entries of the tenant.
-    sessions = visible(select(entry.c.session_id).where(engine.among(entry.c.id, "ids")))
-    # A union, not an OR: both databases look its few ids up in the primary key.
-    return visible(select(*MEMORY.columns).where(MEMORY.c.id.in_(union(engine.listed("ids"), sessions))))
 
 
 def _by_entry_keys(engine: Engine) -> Select[Any]:
