@@ -184,7 +184,7 @@ class PostgresEngine:
     def texts(self, values: Collection[str]) -> Any:
         return _array(storable(values))
 
-    def write_statement(self, table: Table, *, over: bool) -> WriteStatement:
+    def write_statement(self, table: Table, *, over: bool, kept: Collection[str] = ()) -> WriteStatement:
         parameters = tuple(f"new_{c.name}" for c in table.columns)
         given = (
             func.unnest(
@@ -203,7 +203,7 @@ class PostgresEngine:
         if over:
             statement = statement.on_conflict_do_update(
                 index_elements=list(table.primary_key.columns),
-                set_={name: statement.excluded[name] for name in excluded_columns(table)},
+                set_={name: statement.excluded[name] for name in excluded_columns(table, kept)},
             )
         return WriteStatement(text=str(statement.compile(dialect=self.dialect)), parameters=parameters)
 

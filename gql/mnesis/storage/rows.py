@@ -20,6 +20,9 @@ MEMORY_COLUMNS = tuple(column.name for column in MemoryRow.__table__.columns)  #
 HISTORY_COLUMNS = tuple(column.name for column in HistoryRow.__table__.columns)  # type: ignore[attr-defined]  # as above
 IDEMPOTENCY_COLUMNS = tuple(column.name for column in IdempotencyRow.__table__.columns)  # type: ignore[attr-defined]  # as above
 
+LASTING = ("memory_type", "container_id", "session_id", "entry_id", "created_at", "arrival", "deleted")
+"""The columns of a memory that are in an index and that most changes leave alone."""
+
 _OWN_COLUMNS = MEMORY_COLUMNS[MEMORY_COLUMNS.index("deleted") + 1 :]
 _NO_VALUES = (None,) * len(_OWN_COLUMNS)
 _OWN_START = len(MEMORY_COLUMNS) - len(_OWN_COLUMNS)

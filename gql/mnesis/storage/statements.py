@@ -22,6 +22,7 @@ from sqlmodel import SQLModel
 
 from mnesis.storage.engines import Engine
 from mnesis.storage.filtering import SHAPES_KEPT, Shape, condition, during
+from mnesis.storage.rows import LASTING
 from mnesis.storage.tables import ContainerRow, HistoryRow, IdempotencyRow, MemoryRow, TenantRow
 from mnesis.storage.visibility import VisibleStatement, compile_visible, visible
 
@@ -49,6 +50,11 @@ class WriteStatements:
         self.take_changes = _take_changes(engine)
         self.new_container = engine.write_statement(CONTAINER, over=False)
         self.put_memories = engine.write_statement(MEMORY, over=True)
+        self.change_memories = (
+            engine.write_statement(MEMORY, over=True, kept=LASTING) if engine.dialect.name == "sqlite" else None
+        )
+        """For memories whose `LASTING` columns are as they were. SQLite writes an index anew when a column of it
+        is set, though to what it was; PostgreSQL would only have one statement more to run."""
         self.put_records = engine.write_statement(HISTORY, over=False)
         self.put_answers = engine.write_statement(IDEMPOTENCY, over=True)
         self.by_ids = compile_visible(

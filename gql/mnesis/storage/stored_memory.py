@@ -4,6 +4,7 @@ A list is mostly handed on to somebody who has chosen a few fields, and JSON to 
 """
 
 from collections.abc import Callable
+from operator import itemgetter
 from typing import Any
 
 import orjson
@@ -13,9 +14,10 @@ from mnesis.domain.json_values import JsonText
 from mnesis.domain.memory import FIELDS, Memory
 from mnesis.domain.memory_types import MemoryType
 from mnesis.storage.instants import from_microseconds
-from mnesis.storage.rows import MEMORY_COLUMNS, Row, field_value
+from mnesis.storage.rows import LASTING, MEMORY_COLUMNS, Row, field_value
 
 _PLACES = {name: place for place, name in enumerate(MEMORY_COLUMNS)}
+_lasting = itemgetter(*map(_PLACES.__getitem__, LASTING))
 _TYPES = {memory_type.value: memory_type for memory_type in MemoryType}
 _TYPE = _PLACES["memory_type"]
 _NAMESPACE = _PLACES["namespace"]
@@ -66,6 +68,12 @@ def memory_from(row: Row) -> Memory:
     for put, place in _AT_ONCE:
         put(memory, row[place])
     return memory
+
+
+def lasts(row: Row, stored: Memory | None) -> bool:
+    """Whether a row has the `LASTING` columns of the memory that was loaded."""
+    loaded = getattr(stored, "_row", None)
+    return loaded is not None and _lasting(loaded) == _lasting(row)
 
 
 def _time(column: str) -> Callable[[Row], Any]:

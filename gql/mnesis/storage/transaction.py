@@ -25,9 +25,10 @@ from mnesis.storage.rows import MEMORY_COLUMNS, memory_row, record_from, record_
 from mnesis.storage.search_index import search_row
 from mnesis.storage.search_statements import SearchWriteStatements
 from mnesis.storage.statements import WriteStatements
-from mnesis.storage.stored_memory import memory_from
+from mnesis.storage.stored_memory import lasts, memory_from
 from mnesis.storage.visibility import TENANT, VisibleStatement
 
+_ID_PLACE = MEMORY_COLUMNS.index("id")
 _SESSION_PLACE = MEMORY_COLUMNS.index("session_id")
 ANSWERS_KEPT = timedelta(hours=24)
 """How long the answer to an idempotency key is given again."""
@@ -170,12 +171,23 @@ class Transactions:
             memories.update((memory.id, memory) for memory in decision.memories)
             records += decision.records
         if memories:
-            rows = [memory_row(tenant, memory) for memory in memories.values()]
-            self._engine.write(cursor, self._statements.put_memories, rows)
+            self._put(cursor, [memory_row(tenant, memory) for memory in memories.values()], before)
             self._index(cursor, tenant, memories.values(), before)
         if records:
             rows = [record_row(tenant, record) for record in records]
             self._engine.write(cursor, self._statements.put_records, rows)
+
+    def _put(self, cursor: DriverCursor, rows: list[list[Any]], before: Mapping[str, Memory] | None) -> None:
+        if (change := self._statements.change_memories) is not None and before:
+            changed: list[list[Any]] = []
+            others: list[list[Any]] = []
+            for row in rows:
+                (changed if lasts(row, before.get(row[_ID_PLACE])) else others).append(row)
+            if changed:
+                self._engine.write(cursor, change, changed)
+            rows = others
+        if rows:
+            self._engine.write(cursor, self._statements.put_memories, rows)
 
     def _index(
         self, cursor: DriverCursor, tenant: str, memories: Iterable[Memory], before: Mapping[str, Memory] | None
