@@ -482,6 +482,26 @@ async def test_a_session_takes_its_entries_along(database_url: str) -> None:
         assert [each.version for each in again.outcomes] == [3, 3]
 
 
+async def test_what_is_deleted_and_created_again_at_once_is_stored_as_created(database_url: str) -> None:
+    async with opened(database_url) as bench:
+        await made(bench.memories, session("s", summary="old"), session("t", summary="old"))
+        stack, plug = await plugged(bench, database_url)
+        tasks = await queued(
+            bench.memories.delete_memory(ANN, DeleteMemory(memory_type=MemoryType.SESSION, id="s")),
+            bench.memories.create_memories(ANN, CreateMemories(items=(session("s", summary="new"),))),
+            bench.memories.update_context_memory(ANN, context("t", "1", "2")),
+        )
+        commits = len(bench.watched.transactions())
+        stack.close()
+        _, again, said = await asyncio.gather(*tasks)
+        await plug
+        assert len(bench.watched.transactions()) - commits == 2  # The plug's and that of all others.
+        written = [*(each.memory for each in (*again.outcomes, *said.outcomes)), said.session]
+        stored = {each.id: each for each in written if each is not None}
+        assert [each.version for each in stored.values()] == [3, 1, 1, 2]
+        assert await bench.memories.memories(ANN, list(stored)) == stored
+
+
 async def test_an_id_that_no_database_could_store_is_an_id_that_is_not_there(database_url: str) -> None:
     unheard_of = ["a\0b", "\ud800", ""]
     async with opened(database_url) as bench:

@@ -69,7 +69,11 @@ async def test_a_thousand_entries_take_as_many_statements_as_one(database_url: s
 
         one = await put("one")
         assert one <= 8
-        assert [await put("one", text="new"), await put(*many), await put(*many, text="new")] == [one] * 3
+        assert await put(*many) == one
+        # SQLite writes what is new and what is changed with a statement each.
+        changes = await put("one", text="new")
+        assert changes <= one
+        assert await put(*many, text="new") == changes
         assert await bench.memories.count_entries(ANN, ["s"]) == {"s": 1_001}
 
 

@@ -12,8 +12,8 @@ from mnesis.domain.fields import Message
 from mnesis.domain.json_values import JsonObject, JsonText
 from mnesis.domain.memory import FIELDS, Memory
 from mnesis.domain.memory_types import PayloadType
-from mnesis.storage.rows import memory_from, memory_row
-from mnesis.storage.stored_memory import StoredMemory, stored_memory_from
+from mnesis.storage.rows import memory_row
+from mnesis.storage.stored_memory import StoredMemory, stored_memory_from, whole_memory_from
 from tests.storage.workbench import ANN, fact, made, opened, raw, session, working
 
 pytestmark = pytest.mark.anyio
@@ -67,7 +67,8 @@ async def test_what_is_made_of_a_memory_has_its_own_values(sqlite_url: str) -> N
         assert changed.as_written("namespace") == {"user": "eve"}
         assert copy.deepcopy(read) == read == written
         row = memory_row("acme", plain(read))
-        assert stored_memory_from(row) == memory_from(row) == read
+        assert stored_memory_from(row) == read
+        assert whole_memory_from(row) == read
         with pytest.raises(AttributeError):
             _ = read.nothing  # type: ignore[attr-defined]
         with pytest.raises(AttributeError):

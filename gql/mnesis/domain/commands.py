@@ -11,9 +11,11 @@ from mnesis.domain.ids import DEFAULT_CONTAINER
 from mnesis.domain.json_values import JsonObject
 from mnesis.domain.memory import Memory
 from mnesis.domain.memory_types import MemoryType, ObjectMode, WriteMode, WriteStatus
+from mnesis.domain.quickly import quickly_made
 from mnesis.domain.refusals import Refusal
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changes:
     """What to change in one memory: fields left out of ``given`` are kept, ``None`` clears.
@@ -64,6 +66,7 @@ class Update:
     always: bool = False
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PutEntry:
     """Changes the entry of a session that has this key, or creates it; without a key it is always new."""
@@ -148,6 +151,7 @@ class Batch:
     caller: Caller | None = None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What became of one command.

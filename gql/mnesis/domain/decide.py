@@ -90,7 +90,6 @@ class _Course:
 
     space: Workspace
     moment: Moment
-    change: int
     caller: Caller | None = None
     pending: list[_Pending] = field(default_factory=list)
     latest: dict[str, int] = field(default_factory=dict)
@@ -101,9 +100,9 @@ class _Course:
         """Takes a revision over; later commands see it."""
         position = len(self.pending)
         before = self.space.get(revision.memory.id)
-        memory = replace(revision.memory, change=self.change)
+        memory = revision.memory
         if revision.action is HistoryAction.CREATE:
-            arrival = self.change * ARRIVALS_PER_CHANGE + position
+            arrival = memory.change * ARRIVALS_PER_CHANGE + position
             # An entry has it from its session.
             guarded = memory.guarded or (memory.session_id is None and memory.container_id in self.space.guards)
             memory = replace(memory, arrival=arrival, guarded=guarded)
@@ -111,8 +110,12 @@ class _Course:
         self.pending.append(_Pending(memory, revision.action, list(revision.changes)))
         self.space.put(memory)
         if memory.session_id is not None:
-            tally = self.tallies.setdefault(memory.session_id, _Tally())
+            tally = self.tallies.get(memory.session_id)
+            if tally is None:
+                tally = self.tallies[memory.session_id] = _Tally()
             match revision.action:
+                case HistoryAction.UPDATE:
+                    tally.updated += 1
                 case HistoryAction.CREATE:
                     tally.created += 1
                 case HistoryAction.DELETE:
@@ -168,21 +171,21 @@ def decide(
         space=workspace.branch(),
         moment=Moment(
             now=now,
+            change=change,
             actor=batch.actor,
             limits=limits,
             new_id=new_id,
             owner=batch.caller.owner if batch.caller is not None else None,
         ),
-        change=change,
         caller=batch.caller,
     )
     if batch.session is not None and (refusals := _claim(batch.session, course)):
         return Decision(outcome=refused_whole(batch.commands, *refusals))
     outcomes = tuple(_run(index, command, course) for index, command in enumerate(batch.commands))
-    failed = any(outcome.status is WriteStatus.FAILED for outcome in outcomes)
+    failed = [outcome.status for outcome in outcomes].count(WriteStatus.FAILED)
     if batch.mode is WriteMode.ATOMIC and failed:
         return Decision(outcome=BatchOutcome(outcomes=tuple(map(_rolled_back, batch.commands, outcomes))))
-    if all(outcome.status is WriteStatus.FAILED for outcome in outcomes) and batch.commands:
+    if failed == len(outcomes) and batch.commands:
         return Decision(outcome=BatchOutcome(outcomes=outcomes))
     _raise_sessions(course)
     if (
@@ -388,26 +391,28 @@ def _raise_sessions(course: _Course) -> None:
 
 
 def _records(batch: Batch, course: _Course) -> tuple[HistoryRecord, ...]:
-    return tuple(
-        HistoryRecord(
-            memory_id=pending.memory.id,
-            version=pending.memory.version,
-            memory_type=pending.memory.type,
-            container_id=pending.memory.container_id,
-            session_id=pending.memory.session_id,
-            namespace=pending.memory.namespace,
-            change=course.change,
-            position=position,
-            action=pending.action,
-            changes=tuple(pending.changes),
-            actor=batch.actor,
-            reason=batch.reason,
-            created_at=pending.memory.updated_at,
-            content_updated_at=pending.memory.content_updated_at,
-            owner=pending.memory.owner,
-            guarded=pending.memory.guarded,
-        )
-        for position, pending in enumerate(course.pending)
+    return tuple([_record(batch, position, pending) for position, pending in enumerate(course.pending)])
+
+
+def _record(batch: Batch, position: int, pending: _Pending) -> HistoryRecord:
+    memory = pending.memory
+    return HistoryRecord(
+        memory_id=memory.id,
+        version=memory.version,
+        memory_type=memory.type,
+        container_id=memory.container_id,
+        session_id=memory.session_id,
+        namespace=memory.namespace,
+        change=memory.change,
+        position=position,
+        action=pending.action,
+        changes=tuple(pending.changes),
+        actor=batch.actor,
+        reason=batch.reason,
+        created_at=memory.updated_at,
+        content_updated_at=memory.content_updated_at,
+        owner=memory.owner,
+        guarded=memory.guarded,
     )
 
 

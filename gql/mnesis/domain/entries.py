@@ -10,10 +10,12 @@ from mnesis.domain.commands import Changes, PutEntry, Rejected
 from mnesis.domain.fields import Unreadable, Values
 from mnesis.domain.limits import Limits
 from mnesis.domain.memory_types import MemoryType, ObjectMode
+from mnesis.domain.quickly import quickly_made
 from mnesis.domain.refusals import InvalidInput, Refusal
 from mnesis.domain.validation import command_faults
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContextEntry:
     """One entry as a caller gives it; ``given`` holds those of content, role and metadata that were given."""

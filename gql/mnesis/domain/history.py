@@ -15,6 +15,7 @@ from mnesis.domain.ids import RecordId
 from mnesis.domain.json_values import JsonObject, difference, same, undo_difference
 from mnesis.domain.memory import EMPTY_VALUES, Memory
 from mnesis.domain.memory_types import ChangeKind, HistoryAction, MemoryType
+from mnesis.domain.quickly import quickly_made
 
 HistoryValue: TypeAlias = Any
 """A `FieldValue`, a time, a number of messages or counts of entries: which one follows from field and kind."""
@@ -26,6 +27,7 @@ FIXED: dict[str, Callable[[Memory], HistoryValue]] = {
 }
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldChange:
     """One field before and after.
@@ -41,6 +43,7 @@ class FieldChange:
     after: HistoryValue
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryRecord:
     """The immutable record of one change: how ``version`` came to be from the one before.
@@ -74,7 +77,7 @@ class HistoryRecord:
 
 def field_changes(before: Values, after: Values) -> list[FieldChange]:
     """The fields that differ between two versions' values, in the order of ``after``."""
-    changes = (field_change(name, before[name], now) for name, now in after.items() if before[name] is not now)
+    changes = [field_change(name, before[name], now) for name, now in after.items() if before[name] is not now]
     return [change for change in changes if change is not None]
 
 

@@ -46,6 +46,8 @@ def text_fault(text: str) -> str | None:
     """Why a text cannot be stored, or None: databases and UTF-8 know neither NUL nor lone surrogates."""
     if "\0" in text:
         return "holds a NUL character, which cannot be stored"
+    if text.isascii():
+        return None
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -102,6 +104,8 @@ def same(left: object, right: object) -> bool:
     """Whether two JSON values are equal, types included: ``1`` is neither ``true`` nor ``1.0``."""
     if type(left) is not type(right):
         return False
+    if isinstance(left, str):
+        return left == right
     if isinstance(left, dict) and isinstance(right, dict):
         return left.keys() == right.keys() and all(same(value, right[key]) for key, value in left.items())
     if isinstance(left, list) and isinstance(right, list):

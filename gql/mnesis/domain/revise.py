@@ -4,7 +4,7 @@ Everything here is pure: the same stored memory, command and moment always give 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
@@ -13,8 +13,9 @@ from mnesis.domain.fields import FieldValue, Values
 from mnesis.domain.history import FieldChange, creation_changes, field_change, field_changes
 from mnesis.domain.json_values import json_bytes, merge_patch
 from mnesis.domain.limits import Limits
-from mnesis.domain.memory import EMPTY_VALUES, FIELDS, Memory
+from mnesis.domain.memory import EMPTY_VALUES, FIELDS, Memory, next_version
 from mnesis.domain.memory_types import NOUNS, HistoryAction, MemoryType, ObjectMode, PayloadType
+from mnesis.domain.quickly import quickly_made
 from mnesis.domain.refusals import (
     AlreadyExists,
     InvalidInput,
@@ -33,9 +34,11 @@ TICK = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """What a revision needs besides memory and command: the clock, the actor, the limits, fresh ids, the owner."""
+    """What a revision needs besides memory and command: the clock, the tenant's change number, the actor, the limits,
+    fresh ids and the owner."""
 
     now: datetime
+    change: int
     actor: str
     limits: Limits
     new_id: Callable[[], str]
@@ -43,6 +46,7 @@ class Moment:
     """Who owns what is made."""
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revision:
     """A memory's next version and what its history record tells. ``changes`` is empty for a deletion."""
@@ -109,7 +113,7 @@ def delete(stored: Memory | None, command: Delete, moment: Moment) -> Verdict:
 
 def tombstone(stored: Memory, moment: Moment) -> Revision:
     """The deleted next version of a live memory."""
-    return Revision(memory=replace(_next(stored, moment), deleted=True), action=HistoryAction.DELETE, changes=())
+    return Revision(memory=_next(stored, moment, deleted=True), action=HistoryAction.DELETE, changes=())
 
 
 def restore(stored: Memory, session: Memory | None, past: Memory, moment: Moment) -> Verdict:
@@ -130,14 +134,7 @@ def restore(stored: Memory, session: Memory | None, past: Memory, moment: Moment
         differences.append(moved)
     if not differences and not stored.deleted:
         return Unchanged(memory=stored)
-    following = _next(stored, moment)
-    memory = replace(
-        following,
-        created_at=past.created_at,
-        content_updated_at=following.updated_at if content else stored.content_updated_at,
-        deleted=False,
-        values=past.values,
-    )
+    memory = _next(stored, moment, values=past.values, content=content, created_at=past.created_at, deleted=False)
     return Revision(memory=memory, action=HistoryAction.RESTORE, changes=tuple(differences))
 
 
@@ -157,7 +154,7 @@ def restorable(stored: Memory | None, command: Restore) -> tuple[Refusal, ...]:
 
 def undeleted(entry: Memory, moment: Moment) -> Revision:
     """An entry that comes back with its session."""
-    return Revision(memory=replace(_next(entry, moment), deleted=False), action=HistoryAction.RESTORE, changes=())
+    return Revision(memory=_next(entry, moment, deleted=False), action=HistoryAction.RESTORE, changes=())
 
 
 def touched(session: Memory, moment: Moment) -> Memory:
@@ -211,6 +208,7 @@ def _created(
         updated_at=now,
         content_updated_at=now,
         updated_by=moment.actor,
+        change=moment.change,
         values=values,
         owner=moment.owner,
         guarded=session is not None and session.guarded,
@@ -234,22 +232,31 @@ def _revised(stored: Memory, changes: Changes, moment: Moment, *, always: bool =
             differences.append(moved)
     if not differences and not always:
         return Unchanged(memory=stored)
-    following = _next(stored, moment)
-    memory = replace(
-        following,
-        created_at=created_at,
-        content_updated_at=following.updated_at if content else stored.content_updated_at,
-        values=values,
-    )
+    memory = _next(stored, moment, values=values, content=content, created_at=created_at)
     return Revision(memory=memory, action=HistoryAction.UPDATE, changes=tuple(differences))
 
 
-def _next(stored: Memory, moment: Moment) -> Memory:
-    return replace(
+def _next(
+    stored: Memory,
+    moment: Moment,
+    *,
+    values: Values | None = None,
+    content: bool = False,
+    created_at: datetime | None = None,
+    deleted: bool | None = None,
+) -> Memory:
+    """The next version; ``content`` is whether that of ``values`` is new. What is not given stays."""
+    updated_at = max(moment.now, stored.updated_at + TICK)
+    return next_version(
         stored,
         version=stored.version + 1,
-        updated_at=max(moment.now, stored.updated_at + TICK),
+        change=moment.change,
+        created_at=created_at or stored.created_at,
+        updated_at=updated_at,
+        content_updated_at=updated_at if content else stored.content_updated_at,
         updated_by=moment.actor,
+        deleted=stored.deleted if deleted is None else deleted,
+        values=stored.values if values is None else values,
     )
 
 
@@ -308,6 +315,8 @@ def _merged_faults(values: Values, changes: Changes, limits: Limits) -> list[Ref
 def _loose_bytes(values: Values, limits: Limits) -> int:
     total = 0
     for value in values.values():
+        if value is None:
+            continue
         if isinstance(value, str):
             total += 4 * len(value)
         elif isinstance(value, dict):

@@ -100,12 +100,17 @@ def searched_texts(memory: Memory) -> Iterator[tuple[str, str]]:
     """The texts of a memory that are searched, each with its field's name, up to `SEARCHED_BYTES` together."""
     left = SEARCHED_BYTES
     for name in SEARCHED_FIELDS[memory.type]:
-        for text in _texts(memory.values[name]):
-            # Cheaper than to encode what is far too long anyway.
-            whole = text[:left].encode()
-            kept = whole[:left].decode(errors="ignore")
+        value = memory.values[name]
+        if not value:
+            continue
+        for text in (value,) if isinstance(value, str) else _texts(value):
+            kept = text[:left]
+            if kept.isascii():
+                left -= len(kept)
+            else:
+                kept = kept.encode()[:left].decode(errors="ignore")
+                left -= len(kept.encode())
             yield name, kept
-            left -= len(kept.encode())
             if left <= 0:
                 return
 
@@ -170,24 +175,27 @@ def changed_for_search(before: Memory | None, after: Memory) -> bool:
     return any(before.values[name] != after.values[name] for name in SEARCHED_FIELDS[after.type])
 
 
-def _aside(memory: Memory) -> Iterator[str]:
+def _aside(memory: Memory) -> Iterable[str]:
     """Words beside the text: who spoke, and for an entry when."""
     if memory.type is not MemoryType.WORKING:
-        return
+        return ()
     role = memory.values.get("role")
     roles = {role} if isinstance(role, str) else set()
     messages = memory.values["messages"]
     assert isinstance(messages, tuple)
-    roles |= {message.role for message in messages}
-    for each in sorted(roles):
-        yield from _cached_stems(each)
-    if memory.session_id is not None:
-        yield from _cached_stems(f"{_MONTHS[memory.created_at.month - 1]} {memory.created_at.year}")
+    if messages:
+        roles |= {message.role for message in messages}
+    said = (memory.created_at.month, memory.created_at.year) if memory.session_id is not None else None
+    return _aside_stems(frozenset(roles), said)
 
 
 @lru_cache(maxsize=1_024)
-def _cached_stems(text: str) -> tuple[str, ...]:
-    return tuple(stems(text))
+def _aside_stems(roles: frozenset[str], said: tuple[int, int] | None) -> tuple[str, ...]:
+    texts = sorted(roles)
+    if said is not None:
+        month, year = said
+        texts.append(f"{_MONTHS[month - 1]} {year}")
+    return tuple(stem for text in texts for stem in stems(text))
 
 
 _MONTHS = (

@@ -98,17 +98,33 @@ def _patch_faults(command: Update, limits: Limits) -> Iterator[Refusal]:
     yield from _changes_faults(changes, limits)
 
 
-def _changes_faults(changes: Changes, limits: Limits) -> Iterator[Refusal]:
+def _changes_faults(changes: Changes, limits: Limits) -> list[Refusal]:
+    # Entries come by the thousand, mostly without a fault: for them no generators are made on the way.
+    faults: list[Refusal] = []
     fields = FIELDS[changes.memory_type]
     for name, value in changes.given.items():
-        yield from _value_faults(fields[name], value, limits)
+        field = fields[name]
+        if isinstance(value, str) and field.kind is FieldKind.TEXT:
+            faults += _long_text_faults(field, value, limits)
+        elif isinstance(value, str) and field.kind is FieldKind.ROLE:
+            faults += _line_faults(value, (name,), "A role", 1, ROLE_CHARACTERS)
+        else:
+            faults += _value_faults(field, value, limits)
     if changes.append_messages is not None:
         path = ("append_messages",)
         if "messages" in changes.given:
-            yield InvalidInput(path=path, text="Give either messages or the messages to append, not both.")
-        yield from _message_faults(changes.append_messages, path, limits)
+            faults.append(InvalidInput(path=path, text="Give either messages or the messages to append, not both."))
+        faults += _message_faults(changes.append_messages, path, limits)
     if isinstance(changes.created_at, Unreadable):
-        yield InvalidInput(path=("created_at",), text=f"The time {changes.created_at.fact}.")
+        faults.append(InvalidInput(path=("created_at",), text=f"The time {changes.created_at.fact}."))
+    return faults
+
+
+def _long_text_faults(field: Field, text: str, limits: Limits) -> tuple[Refusal, ...]:
+    path = (field.name,)
+    if not text and not field.blank:
+        return (InvalidInput(path=path, text=f"{_spoken(field)} cannot be empty."),)
+    return _text_faults(text, path, _spoken(field), limits)
 
 
 def _value_faults(field: Field, value: FieldValue, limits: Limits) -> Iterator[Refusal]:
@@ -118,12 +134,6 @@ def _value_faults(field: Field, value: FieldValue, limits: Limits) -> Iterator[R
             yield InvalidInput(path=path, text=f"{_spoken(field)} cannot be cleared; leave it out to keep it.")
     elif isinstance(value, Unreadable):
         yield InvalidInput(path=path, text=f"{_spoken(field)} {value.fact}.")
-    elif isinstance(value, str) and field.kind is FieldKind.ROLE:
-        yield from _line_faults(value, path, "A role", 1, ROLE_CHARACTERS)
-    elif isinstance(value, str) and field.kind is FieldKind.TEXT:
-        if not field.blank and not value:
-            yield InvalidInput(path=path, text=f"{_spoken(field)} cannot be empty.")
-        yield from _text_faults(value, path, _spoken(field), limits)
     elif isinstance(value, dict):
         yield from _object_faults(value, path, limits)
     elif isinstance(value, tuple):
@@ -165,23 +175,26 @@ def _object_faults(value: JsonObject, path: tuple[str, ...], limits: Limits) -> 
         yield InvalidInput(path=(*path, *fault.path), text=f"The JSON value {fault.fact}.")
 
 
-def _text_faults(text: str, path: tuple[str, ...], spoken: str, limits: Limits) -> Iterator[Refusal]:
+def _text_faults(text: str, path: tuple[str, ...], spoken: str, limits: Limits) -> tuple[Refusal, ...]:
     if fault := text_fault(text):
-        yield InvalidInput(path=path, text=f"{spoken} {fault}.")
-    elif len(text) * 4 > limits.text_bytes and (size := len(text.encode())) > limits.text_bytes:
-        yield LimitExceeded(path=path, unit="bytes of text", limit=limits.text_bytes, actual=size)
+        return (InvalidInput(path=path, text=f"{spoken} {fault}."),)
+    if len(text) * 4 > limits.text_bytes and (size := len(text.encode())) > limits.text_bytes:
+        return (LimitExceeded(path=path, unit="bytes of text", limit=limits.text_bytes, actual=size),)
+    return ()
 
 
-def _line_faults(text: str, path: tuple[str, ...], spoken: str, least: int, most: int) -> Iterator[Refusal]:
+def _line_faults(text: str, path: tuple[str, ...], spoken: str, least: int, most: int) -> tuple[Refusal, ...]:
     if not least <= len(text) <= most:
-        yield InvalidInput(path=path, text=f"{spoken} has {least} to {most} characters; this has {len(text)}.")
-    elif fault := text_fault(text):
-        yield InvalidInput(path=path, text=f"{spoken} {fault}.")
+        fault = f"has {least} to {most} characters; this has {len(text)}"
+    elif (found := text_fault(text)) is not None:
+        fault = found
+    else:
+        return ()
+    return (InvalidInput(path=path, text=f"{spoken} {fault}."),)
 
 
-def _entry_key_faults(entry_id: str | None, path: tuple[str, ...]) -> Iterator[Refusal]:
-    if entry_id is not None:
-        yield from _line_faults(entry_id, path, "An entry's id", 1, ID_CHARACTERS)
+def _entry_key_faults(entry_id: str | None, path: tuple[str, ...]) -> tuple[Refusal, ...]:
+    return _line_faults(entry_id, path, "An entry's id", 1, ID_CHARACTERS) if entry_id is not None else ()
 
 
 def _unknown(text: str, path: tuple[str, ...], kind: str) -> Iterator[Refusal]:
@@ -195,10 +208,14 @@ def _restored_version_faults(version: int) -> Iterator[Refusal]:
         yield InvalidInput(path=("version",), text="Versions count from 1.")
 
 
-def _version_faults(if_version: int | None) -> Iterator[Refusal]:
-    if if_version is not None and if_version < 0:
-        yield InvalidInput(path=("if_version",), text="A version to insist on is 1 or more, or 0 for none.")
+def _version_faults(if_version: int | None) -> tuple[Refusal, ...]:
+    if if_version is None or if_version >= 0:
+        return ()
+    return (InvalidInput(path=("if_version",), text="A version to insist on is 1 or more, or 0 for none."),)
 
 
 def _spoken(field: Field) -> str:
-    return f"The {field.name.replace('_', ' ')}"
+    return _SPOKEN[field.name]
+
+
+_SPOKEN = {name: f"The {name.replace('_', ' ')}" for fields in FIELDS.values() for name in fields}

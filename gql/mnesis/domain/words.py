@@ -18,6 +18,8 @@ WORD_CHARACTERS = 64
 """What is longer is no word anybody types, but a key or encoded data."""
 
 _WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
+_ASCII_WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*", flags=re.ASCII)
+"""The same in a text that is ASCII, found faster."""
 # Scripts that are written without spaces: every two neighbours count as a word.
 _UNSPACED = re.compile(
     r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+"
@@ -88,8 +90,10 @@ def words(text: str) -> Iterator[Word]:
 
 def stems(text: str) -> list[str]:
     """What a text is searched by, with repetitions."""
-    if text.isascii() or _UNSPACED.search(text) is None:
-        # Where nobody asks for places, this takes half the time.
+    # Where nobody asks for places, this takes half the time.
+    if text.isascii():
+        return [stem for stem in map(stemmed, _ASCII_WORD.findall(text)) if stem]
+    if _UNSPACED.search(text) is None:
         return [stem for stem in map(stemmed, _WORD.findall(text)) if stem]
     return [word.stem for word in words(text)]
 

@@ -182,5 +182,7 @@ class Workspace:
 
     def merge(self, branch: "Workspace") -> None:
         """Takes over what was put into a branch of this workspace."""
-        for memory in branch._memories.values():
-            self.put(memory)
+        self._memories |= branch._memories
+        self._entries |= branch._entries
+        for session_id, ids in branch._of_session.items():
+            self._of_session.setdefault(session_id, {}).update(ids)

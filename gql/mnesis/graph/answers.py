@@ -5,11 +5,10 @@ from typing import Any, TypeVar
 
 import strawberry
 
-from mnesis.domain.commands import BatchOutcome, Outcome
+from mnesis.domain.commands import BatchOutcome
 from mnesis.domain.refusals import Refusal
 from mnesis.graph.paths import argument
 from mnesis.graph.payloads import (
-    ContextEntryResult,
     CreateMemoriesResult,
     UpdateContextMemoryPayload,
     UpdateMemoriesResult,
@@ -41,7 +40,7 @@ def request_errors(refusals: Sequence[Refusal], *at: str) -> list[UserError]:
 def part_errors(outcome: BatchOutcome, place: Place) -> list[list[UserError]]:
     """What is wrong with each command."""
     return [
-        [user_error(refusal, place(index, refusal.path), each.id) for refusal in each.refusals]
+        [user_error(refusal, place(index, refusal.path), each.id) for refusal in each.refusals] if each.refusals else []
         for index, each in enumerate(outcome.outcomes)
     ]
 
@@ -85,11 +84,9 @@ def context_payload(outcome: BatchOutcome, session_id: str, keys: Sequence[str |
         memory_id=strawberry.ID(session_id),
         version=outcome.session_version,
         updated_entries=counts.created + counts.updated,
-        results=[
-            _entry_result(index, each, key, errors[index])
-            for index, (each, key) in enumerate(zip(outcome.outcomes, keys, strict=True))
-        ],
         outcome=outcome,
+        keys=keys,
+        entry_errors=errors,
         **payload_fields(outcome, _context_errors(outcome), errors),
     )
 
@@ -102,17 +99,6 @@ def _context_errors(outcome: BatchOutcome) -> list[UserError]:
         else request_errors([refusal], "input")[0]
         for refusal in outcome.refusals
     ]
-
-
-def _entry_result(index: int, outcome: Outcome, key: str | None, errors: list[UserError]) -> ContextEntryResult:
-    return ContextEntryResult(
-        index=index,
-        entry_id=_id(outcome.entry_id or key),
-        status=outcome.status,
-        version=outcome.version,
-        errors=errors,
-        outcome=outcome,
-    )
 
 
 def _id(text: str | None) -> strawberry.ID | None:

@@ -17,7 +17,6 @@ from graphql import (
     FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLField,
-    GraphQLInputObjectType,
     GraphQLInputType,
     GraphQLNamedType,
     GraphQLSchema,
@@ -82,12 +81,15 @@ class _Input:
     type: GraphQLInputType
 
     def commands(self, variables: _Variables) -> int:
-        value = _value(self.given, variables)
-        if isinstance(value, dict) and is_input_object_type(named := get_nullable_type(self.type)):
-            return sum(
-                _length_of(value[name]) for name, inner in _list_fields(named) if name in value and _is_list(inner)
-            )
-        return _length_of(value) if _is_list(self.type) else 0
+        value, within = _value(self.given, variables), _within(self.type)
+        if within.is_list:
+            return _length_of(value)
+        length = 0
+        if isinstance(value, dict):
+            for name, inner in within.fields:
+                if name in value and _within(inner).is_list:
+                    length += _length_of(value[name])
+        return length
 
     def members(self, variables: _Variables) -> int:
         return _members(_value(self.given, variables), self.type)
@@ -320,8 +322,28 @@ def _holds_lists(input_type: GraphQLInputType) -> bool:
     return is_list_type(get_nullable_type(input_type)) or is_input_object_type(get_named_type(input_type))
 
 
-def _is_list(input_type: GraphQLInputType) -> bool:
-    return is_list_type(get_nullable_type(input_type))
+@dataclass(frozen=True, slots=True)
+class _Within:
+    """Where the lists are in the values of a type: the type of its items, or of its fields, that hold some."""
+
+    is_list: bool = False
+    item: GraphQLInputType | None = None
+    fields: tuple[tuple[str, GraphQLInputType], ...] = ()
+
+
+_NOTHING = _Within()
+
+
+@cache
+def _within(input_type: GraphQLInputType) -> _Within:
+    """Remembered, because graphql-core takes its time to tell types apart, and every request with an input asks."""
+    kind = get_nullable_type(input_type)
+    if is_list_type(kind):
+        return _Within(is_list=True, item=kind.of_type if _holds_lists(kind.of_type) else None)
+    if is_input_object_type(kind):
+        held = tuple((name, field.type) for name, field in kind.fields.items() if _holds_lists(field.type))
+        return _Within(fields=held)
+    return _NOTHING
 
 
 def _length_of(value: object) -> int:
@@ -332,23 +354,21 @@ def _length_of(value: object) -> int:
 def _members(value: object, input_type: GraphQLInputType) -> int:
     """How many members the lists in a value have, as far as its type has lists. Never deeper than the value."""
     found = 0
-    waiting: list[tuple[object, Any]] = [(value, input_type)]
+    waiting: list[tuple[object, GraphQLInputType]] = [(value, input_type)]
     while waiting:
         held, held_type = waiting.pop()
-        held_type = get_nullable_type(held_type)
-        if is_list_type(held_type):
+        within = _within(held_type)
+        if within.is_list:
             if isinstance(held, list):
                 found += len(held)
-                if _holds_lists(held_type.of_type):
-                    waiting.extend((member, held_type.of_type) for member in held)
-        elif isinstance(held, dict) and is_input_object_type(held_type):
-            waiting.extend((held[name], inner) for name, inner in _list_fields(held_type) if name in held)
+                item = within.item
+                if item is not None:
+                    waiting.extend([(member, item) for member in held])
+        elif within.fields and isinstance(held, dict):
+            for name, inner in within.fields:
+                if name in held:
+                    waiting.append((held[name], inner))
     return found
-
-
-@cache
-def _list_fields(input_type: GraphQLInputObjectType) -> tuple[tuple[str, GraphQLInputType], ...]:
-    return tuple((name, field.type) for name, field in input_type.fields.items() if _holds_lists(field.type))
 
 
 def _average_lengths(schema: GraphQLSchema) -> dict[str, int]:

@@ -1,10 +1,11 @@
 """GraphQL over HTTP and WebSocket, as an ASGI application behind the gate of ``web/``."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
+from functools import lru_cache
 from typing import Any
 
-from starlette.datastructures import Headers, QueryParams
+from starlette.datastructures import QueryParams
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -58,9 +59,8 @@ class GraphQLEndpoint:
         if scope["type"] == "websocket":
             await self._sockets(scope, receive, send)
             return
-        headers = Headers(scope=scope)
         try:
-            response = await self._response(scope, receive, headers)
+            response = await self._response(scope, receive, _Said(scope["headers"]))
         except ClientDisconnect:
             return
         await response(scope, receive, send)
@@ -69,14 +69,14 @@ class GraphQLEndpoint:
         """Ends the event streams, which would keep the server from stopping."""
         self._stopping.set()
 
-    async def _response(self, scope: Scope, receive: Receive, headers: Headers) -> ASGIApp:
-        media_type = answer_type(headers.getlist("accept"))
+    async def _response(self, scope: Scope, receive: Receive, said: "_Said") -> ASGIApp:
+        media_type = answer_type(said.accept)
         read_only = scope["method"] == "GET"
         if not read_only and scope["method"] != "POST":
             return _refused(405, "Send a GET or a POST request.", media_type or JSON, {"Allow": "GET, POST"})
         if media_type is None:
             return _refused(406, _FORMS, JSON)
-        if not read_only and not is_json(headers.get("content-type")):
+        if not read_only and not is_json(said.content_type):
             return _refused(415, "Send the content type application/json, in UTF-8.", media_type)
         try:
             if read_only:
@@ -86,13 +86,13 @@ class GraphQLEndpoint:
                 if isinstance(asked, list):
                     if (refusal := self._too_often(scope, media_type, max(1, len(asked)))) is not None:
                         return refusal
-                    return await self._batch(asked, scope, headers)
+                    return await self._batch(asked, scope, said)
                 operation = operation_from(asked)
         except BadRequest as bad:
             return _refused(refusal_status(bad, self._profile), str(bad), media_type)
         if (refusal := self._too_often(scope, media_type, 1)) is not None:
             return refusal
-        return await self._executed(operation, scope, headers, media_type, read_only=read_only)
+        return await self._executed(operation, scope, said, media_type, read_only=read_only)
 
     def _too_often(self, scope: Scope, media_type: str, requests: int) -> ASGIApp | None:
         wait_s = self._rates.wait_s(scope["state"]["caller"], requests)
@@ -102,8 +102,8 @@ class GraphQLEndpoint:
         headers = {"Retry-After": str(error["extensions"]["retryAfter"])}
         return _response(429, {"errors": [error]}, media_type, headers)
 
-    async def _batch(self, asked: list[Any], scope: Scope, headers: Headers) -> ASGIApp:
-        media_type = answer_type(headers.getlist("accept"), among=(JSON, RESPONSE_JSON))
+    async def _batch(self, asked: list[Any], scope: Scope, said: "_Said") -> ASGIApp:
+        media_type = answer_type(said.accept, among=(JSON, RESPONSE_JSON))
         if media_type is None:
             return _refused(406, "A list of operations is answered in JSON.", JSON)
         try:
@@ -113,7 +113,7 @@ class GraphQLEndpoint:
         return _response(200, answers, media_type)
 
     async def _executed(
-        self, asked: Operation, scope: Scope, headers: Headers, media_type: str, *, read_only: bool
+        self, asked: Operation, scope: Scope, said: "_Said", media_type: str, *, read_only: bool
     ) -> ASGIApp:
         try:
             prepared = self._operations.prepare(asked, scope["state"]["caller"])
@@ -125,7 +125,7 @@ class GraphQLEndpoint:
             return _refused(405, "A GET request cannot carry a mutation; send a POST request.", media_type, _POST_ONLY)
         try:
             if prepared.watches:
-                if not takes_events(headers.getlist("accept")):
+                if not takes_events(said.accept):
                     return _refused(406, _HOW_TO_WATCH, media_type)
                 return await self._watched(prepared, asked, scope)
             answer = await self._operations.answer(prepared, asked.variables, scope["state"]["caller"])
@@ -161,6 +161,21 @@ _BUSY = {OVERLOADED: (503, {"Retry-After": str(RETRY_AFTER_S)}), TIMEOUT: (504, 
 _FORMS = f"Answers come as {JSON}, {RESPONSE_JSON} or {EVENTS}; accept one of them."
 _POST_ONLY = {"Allow": "POST"}
 _HOW_TO_WATCH = "Subscriptions are served over a WebSocket, or to clients that accept text/event-stream."
+
+
+class _Said:
+    """What the headers of a request say of bodies."""
+
+    __slots__ = ("accept", "content_type")
+
+    def __init__(self, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        self.accept: list[str] = []
+        self.content_type: str | None = None
+        for name, value in headers:
+            if name == b"accept":
+                self.accept.append(value.decode("latin-1"))
+            elif name == b"content-type" and self.content_type is None:
+                self.content_type = value.decode("latin-1")
 
 
 async def _body(receive: Receive) -> bytes:
@@ -207,4 +222,10 @@ def _refused(status: int, message: str, media_type: str, headers: dict[str, str]
 def _response(status: int, content: object, media_type: str, headers: dict[str, str] | None = None) -> ASGIApp:
     # A refusal of the request as such is no event.
     shown = JSON if media_type == EVENTS else media_type
-    return _Answer(encoded(content), status, _raw({"Content-Type": f"{shown}; charset=utf-8", **(headers or {})}))
+    described = _described(shown)
+    return _Answer(encoded(content), status, [*described, *_raw(headers)] if headers else described)
+
+
+@lru_cache
+def _described(media_type: str) -> list[tuple[bytes, bytes]]:
+    return _raw({"Content-Type": f"{media_type}; charset=utf-8"})

@@ -2,8 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from functools import cached_property, partial
-from typing import TypeAlias, TypeVar
+from functools import partial
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from mnesis.domain.caller import Caller
 from mnesis.domain.containers import Container
@@ -19,6 +19,20 @@ PageKey: TypeAlias = tuple[PageRequest, str]
 """Which page, and of what: the id of a session or of a memory."""
 
 
+class _made(Generic[T]):  # noqa: N801  # It is used as `functools.cached_property` is.
+    """An attribute that is made when it is first asked for. The standard library's own takes a lock until Python 3.12,
+    which nothing here needs."""
+
+    def __init__(self, make: Callable[[Any], T]) -> None:
+        self._make = make
+        self._name = make.__name__
+
+    def __get__(self, loaders: "Loaders", kind: type) -> T:
+        made: T = self._make(loaders)
+        loaders.__dict__[self._name] = made
+        return made
+
+
 class Loaders:
     """One for each kind of look-up, for one request, made when it is first asked for."""
 
@@ -26,35 +40,35 @@ class Loaders:
         self._memories = memories
         self._caller = caller
 
-    @cached_property
+    @_made
     def memories(self) -> Gathered[str, Memory | None]:
         return Gathered(partial(self._memories.memories, self._caller))
 
-    @cached_property
+    @_made
     def containers(self) -> Gathered[str, Container | None]:
         return Gathered(partial(self._memories.containers, self._caller))
 
-    @cached_property
+    @_made
     def container_counts(self) -> Gathered[str, int]:
         return Gathered(partial(self._memories.count_memories_of, self._caller))
 
-    @cached_property
+    @_made
     def records(self) -> Gathered[RecordId, HistoryRecord | None]:
         return Gathered(partial(self._memories.records, self._caller))
 
-    @cached_property
+    @_made
     def entry_counts(self) -> Gathered[str, int]:
         return Gathered(partial(self._memories.count_entries, self._caller))
 
-    @cached_property
+    @_made
     def history_counts(self) -> Gathered[str, int]:
         return Gathered(partial(self._memories.count_histories, self._caller))
 
-    @cached_property
+    @_made
     def entries(self) -> Gathered[PageKey, Page[Memory]]:
         return Gathered(partial(_pages, ask=partial(self._memories.entries, self._caller)))
 
-    @cached_property
+    @_made
     def histories(self) -> Gathered[PageKey, Page[HistoryRecord]]:
         return Gathered(partial(_pages, ask=partial(self._memories.histories, self._caller)))
 

@@ -117,14 +117,19 @@ class ObservedOperations(Operations):
     def _begun(self, prepared: Prepared, caller: Caller) -> Running:
         began_s = _prepared_since.get() or perf_counter()
         _prepared_since.set(None)
+        asked: Asked | None = prepared.kept.get(self)
+        if asked is None:
+            asked = prepared.kept[self] = self._told(prepared)
+        return self._begin(asked, caller, began_s)
+
+    def _told(self, prepared: Prepared) -> Asked:
         node = prepared.operation.name
-        asked = Asked(
+        return Asked(
             kind=prepared.operation.operation.value,
             # It was parsed, so it is a name.
             name=node.value[:MOST_NAME_CHARACTERS] if node is not None else None,
             known=self._known_name(prepared),
         )
-        return self._begin(asked, caller, began_s)
 
     def _begin(self, asked: Asked, caller: Caller | None, began_s: float) -> Running:
         request = current_request()

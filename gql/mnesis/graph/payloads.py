@@ -1,5 +1,7 @@
 """The answers of mutations. What was written stands in plain fields; what has to be read again may fail alone."""
 
+from collections.abc import Sequence
+
 import strawberry
 
 from mnesis.domain.commands import BatchOutcome, Outcome
@@ -145,8 +147,26 @@ class UpdateContextMemoryPayload(WritePayload):
         description="The session's version after the write; null where the request was refused."
     )
     updated_entries: int = strawberry.field(description="How many entries were created or changed.")
-    results: list[ContextEntryResult] = strawberry.field(description="One row per entry of the request, in order.")
     outcome: strawberry.Private[BatchOutcome]
+    keys: strawberry.Private[Sequence[str | None]]
+    entry_errors: strawberry.Private[Sequence[list[UserError]]]
+
+    @resolved("One row per entry of the request, in order.", metadata=settled())
+    def results(self) -> list[ContextEntryResult]:
+        # Made where they are asked for: there may be a thousand.
+        return [
+            ContextEntryResult(
+                index=index,
+                entry_id=strawberry.ID(key) if (key := outcome.entry_id or given) is not None else None,
+                status=outcome.status,
+                version=outcome.version,
+                errors=errors,
+                outcome=outcome,
+            )
+            for index, (outcome, given, errors) in enumerate(
+                zip(self.outcome.outcomes, self.keys, self.entry_errors, strict=True)
+            )
+        ]
 
     @resolved(
         "The session after the write, in a repeated answer as it is now; null where the request was refused.",

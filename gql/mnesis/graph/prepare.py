@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import strawberry
@@ -44,29 +44,29 @@ _RULES = (
 Errors: TypeAlias = tuple[dict[str, Any], ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Prepared:
     """An operation that can be executed: a valid document, and which of its operations."""
 
     document: DocumentNode
     operation: OperationDefinitionNode
     trusted: bool = False
+    writes: bool = field(init=False)
+    """Whether this is a mutation."""
+    watches: bool = field(init=False)
+    """Whether this is a subscription."""
+    kept: dict[object, Any] = field(init=False, default_factory=dict, repr=False)
+    """What those who run it have worked out of it once, each under itself."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "writes", self.operation.operation is OperationType.MUTATION)
+        object.__setattr__(self, "watches", self.operation.operation is OperationType.SUBSCRIPTION)
 
     @property
     def known_name(self) -> str | None:
         """The operation's name if the operator knows it, so that it may label a metric; None for a stranger's."""
         name = self.operation.name
         return name.value if self.trusted and name is not None else None
-
-    @property
-    def writes(self) -> bool:
-        """Whether this is a mutation."""
-        return self.operation.operation is OperationType.MUTATION
-
-    @property
-    def watches(self) -> bool:
-        """Whether this is a subscription."""
-        return self.operation.operation is OperationType.SUBSCRIPTION
 
 
 class NotPrepared(Exception):
@@ -75,6 +75,27 @@ class NotPrepared(Exception):
     def __init__(self, errors: Errors) -> None:
         super().__init__(errors[0]["message"])
         self.errors = errors
+
+
+class _Valid:
+    """A valid document, and its operations as far as they were asked for."""
+
+    __slots__ = ("_document", "_prepared", "_trusted")
+
+    def __init__(self, document: DocumentNode, *, trusted: bool = False) -> None:
+        self._document = document
+        self._trusted = trusted
+        # By what asks for them; a name that none has is refused, so there are no more than the document holds, and one.
+        self._prepared: dict[str | None, Prepared] = {}
+
+    def prepared(self, name: str | None) -> Prepared:
+        """The operation of this name, or the only one. Raises `NotPrepared`."""
+        prepared = self._prepared.get(name)
+        if prepared is None:
+            operation = _operation(self._document, name)
+            prepared = Prepared(document=self._document, operation=operation, trusted=self._trusted)
+            self._prepared[name] = prepared
+        return prepared
 
 
 class Documents:
@@ -99,27 +120,28 @@ class Documents:
         self._schema = schema._schema
         self._rules = _RULES if introspection else (*_RULES, NoSchemaIntrospectionCustomRule)
         self._suggestions = suggestions
-        self._trusted = trusted or {}
+        self._trusted = {text: _Valid(document, trusted=True) for text, document in (trusted or {}).items()}
         self._limits = limits
         self._most_documents = documents
         self._most_characters = characters
         self._characters = 0
-        self._known: OrderedDict[str, DocumentNode | Errors] = OrderedDict()
+        self._known: OrderedDict[str, _Valid | Errors] = OrderedDict()
 
     def prepare(self, source: str, operation_name: str | None) -> Prepared:
         """The operation of a document that has this name. Raises `NotPrepared`."""
         trusted = self._trusted.get(source)
         if trusted is not None:
-            return Prepared(document=trusted, operation=_operation(trusted, operation_name), trusted=True)
-        document = self._known.get(source)
-        if document is None:
-            document = self._examined(source)
-            self._remember(source, document)
+            return trusted.prepared(operation_name)
+        known = self._known.get(source)
+        if known is None:
+            examined = self._examined(source)
+            known = examined if isinstance(examined, tuple) else _Valid(examined)
+            self._remember(source, known)
         else:
             self._known.move_to_end(source)
-        if isinstance(document, tuple):
-            raise NotPrepared(document)
-        return Prepared(document=document, operation=_operation(document, operation_name))
+        if isinstance(known, tuple):
+            raise NotPrepared(known)
+        return known.prepared(operation_name)
 
     def valid(self, source: str) -> DocumentNode:
         """The document, which is not remembered. Raises `NotPrepared`."""
@@ -154,11 +176,11 @@ class Documents:
             return (too_complex(text, "comparisons", None, MOST_WORK),)
         return tuple(coded(error, VALIDATION_FAILED) for error in errors) or document
 
-    def _remember(self, source: str, document: DocumentNode | Errors) -> None:
+    def _remember(self, source: str, known: _Valid | Errors) -> None:
         # Nothing longer can be valid, and such a text is not worth its place.
         if len(source) > self._limits.characters:
             return
-        self._known[source] = document
+        self._known[source] = known
         self._characters += len(source)
         while len(self._known) > self._most_documents or self._characters > self._most_characters:
             oldest, _ = self._known.popitem(last=False)

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from types import TracebackType
 from typing import Any, Protocol
 
 from mnesis.domain.limits import OperationLimits
@@ -40,13 +41,8 @@ class TimedExecutor:
     ) -> dict[str, Any]:
         """The response, or the refusal to wait for it any longer."""
         most_s = self._limits.mutation_s if prepared.writes else self._limits.query_s
-        timeout = asyncio.timeout(most_s)
-        try:
-            async with timeout:
-                return await self._executor.execute(prepared, variables, context, root)
-        except TimeoutError:
-            if not timeout.expired():
-                raise
+        with _Deadline(most_s):
+            return await self._executor.execute(prepared, variables, context, root)
         text = f"The operation took longer than {most_s} seconds."
         if prepared.writes:
             text += " What it wrote may stand; an idempotencyKey makes it safe to send it again."
@@ -63,6 +59,37 @@ class TimedExecutor:
             if not timeout.expired():
                 raise
         raise NotBegun([request_error(f"It took longer than {most_s} seconds to begin.", TIMEOUT, limit=most_s)])
+
+
+class _Deadline:
+    """Cancels what the task does inside when the time is over, and then goes on behind it.
+
+    What `asyncio.timeout` does, without what only others than this need of it: every operation passes here.
+    """
+
+    __slots__ = ("_before", "_is_over", "_most_s", "_task", "_timer")
+
+    def __init__(self, most_s: float) -> None:
+        self._most_s = most_s
+        self._is_over = False
+
+    def __enter__(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None  # Coroutines run in tasks.
+        self._task = task
+        self._before = task.cancelling()
+        self._timer = asyncio.get_running_loop().call_later(self._most_s, self._end)
+
+    def _end(self) -> None:
+        self._is_over = True
+        self._task.cancel()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        self._timer.cancel()
+        # Where somebody else has cancelled the task too, it ends.
+        return self._is_over and self._task.uncancel() <= self._before and kind is asyncio.CancelledError
 
 
 class Running:
@@ -85,20 +112,9 @@ class Running:
             )
             raise NotBegun([too_complex(text, "cost", cost, most)])
 
-    @contextmanager
-    def operation(self) -> Iterator[None]:
+    def operation(self) -> AbstractContextManager[None]:
         """While a query or a mutation runs. Raises `NotBegun` where too many do."""
-        most, request = self._limits.operations, asker() or object()
-        running = self._operations.get(request, 0)
-        if not running and len(self._operations) >= most:
-            raise NotBegun([_overloaded(f"The server runs {most} operations already; try again later.", most)])
-        self._operations[request] = running + 1
-        try:
-            yield
-        finally:
-            running = self._operations.pop(request) - 1
-            if running:
-                self._operations[request] = running
+        return _Counted(self._operations, self._limits.operations)
 
     @contextmanager
     def subscription(self) -> Iterator[None]:
@@ -111,6 +127,31 @@ class Running:
             yield
         finally:
             self._subscriptions -= 1
+
+
+class _Counted:
+    """One operation among those that run."""
+
+    __slots__ = ("_most", "_operations", "_request")
+
+    def __init__(self, operations: dict[object, int], most: int) -> None:
+        self._operations = operations
+        self._most = most
+
+    def __enter__(self) -> None:
+        self._request = asker() or object()
+        running = self._operations.get(self._request, 0)
+        if not running and len(self._operations) >= self._most:
+            text = f"The server runs {self._most} operations already; try again later."
+            raise NotBegun([_overloaded(text, self._most)])
+        self._operations[self._request] = running + 1
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        running = self._operations.pop(self._request) - 1
+        if running:
+            self._operations[self._request] = running
 
 
 def _overloaded(text: str, limit: int) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import logging
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias
 
 import orjson
@@ -50,6 +51,20 @@ def logger(name: str) -> structlog.stdlib.BoundLogger:
         wrapper_class=structlog.stdlib.BoundLogger,
     ).bind()
     return wrapped
+
+
+def write_line(to: logging.Logger, event: str, fields: dict[str, Any]) -> None:
+    """What `logger` writes at INFO, at a fraction of its cost: for lines that every request has, once it is known that
+    they are wanted. The fields become the line's own."""
+    fields["event"] = event
+    fields["timestamp"] = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    fields["level"] = "info"
+    _add_request(None, "info", fields)
+    # Made here, because logging would look through the stack for who asks, which no line of ours tells.
+    record = logging.LogRecord(to.name, logging.INFO, "", 0, fields, None, None)
+    # By these structlog knows its own, where a line is not JSON.
+    record.__dict__.update(_logger=to, _name="info")
+    to.handle(record)
 
 
 class _WithoutContent(ProcessorFormatter):

@@ -5,12 +5,13 @@ from time import perf_counter
 from types import TracebackType
 
 from mnesis.domain.caller import Caller
-from mnesis.observing.logs import logger
+from mnesis.observing.logs import logger, write_line
 from mnesis.web.observation import Asked, Ended, Observer, Outcome, Running
 
 _log = logger("mnesis.operations")
+_operations = getLogger("mnesis.operations")
 # Asked first, because the fields of a line cost something too.
-_enabled = getLogger("mnesis.operations").isEnabledFor
+_enabled = _operations.isEnabledFor
 
 
 class LogObserver:
@@ -67,7 +68,7 @@ class _Logged:
             fields["events"] = self._events
             _log.info("subscription ended", **fields)
         else:
-            _log.info("operation", **fields)
+            write_line(_operations, "operation", fields)
 
 
 class Observers:

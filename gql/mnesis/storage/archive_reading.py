@@ -233,7 +233,7 @@ def _check_as_new(memory: Memory, limits: Limits) -> None:
     )
     refusals = command_faults(command, limits)
     if not refusals:
-        moment = revise.Moment(now=_CHECKED_AT, actor="", limits=limits, new_id=lambda: memory.id)
+        moment = revise.Moment(now=_CHECKED_AT, change=0, actor="", limits=limits, new_id=lambda: memory.id)
         verdict = revise.create(None, None, command, moment)
         refusals = verdict if isinstance(verdict, tuple) else ()
     if refusals:

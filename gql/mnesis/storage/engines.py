@@ -106,8 +106,9 @@ class Engine(Protocol):
         """The value of a list parameter of texts, without those that cannot be stored and so are nowhere found."""
         ...
 
-    def write_statement(self, table: Table, *, over: bool) -> WriteStatement:
-        """Compiles what writes many whole rows; ``over`` rows with the same primary key, where there are."""
+    def write_statement(self, table: Table, *, over: bool, kept: Collection[str] = ()) -> WriteStatement:
+        """Compiles what writes many whole rows; ``over`` rows with the same primary key, where there are. ``kept``
+        are columns that are as they were in such rows, so that neither they nor their indexes need be touched."""
         ...
 
     def write(self, cursor: DriverCursor, statement: WriteStatement, rows: Sequence[Sequence[Any]]) -> None:
@@ -128,6 +129,6 @@ def storable(values: Collection[str]) -> list[str]:
     return [value for value in values if text_fault(value) is None]
 
 
-def excluded_columns(table: Table) -> list[str]:
-    """The names of the columns that an upsert overwrites: all but the primary key's."""
-    return [column.name for column in table.columns if not column.primary_key]
+def excluded_columns(table: Table, kept: Collection[str] = ()) -> list[str]:
+    """The names of the columns that an upsert overwrites: all but the primary key's and those that are ``kept``."""
+    return [column.name for column in table.columns if not column.primary_key and column.name not in kept]

@@ -21,9 +21,9 @@ from mnesis.storage.filtering import sought
 from mnesis.storage.instants import from_microseconds, to_microseconds
 from mnesis.storage.quotas import QuotaKeeper, allowance_from
 from mnesis.storage.removal_statements import FIXED_COLUMNS, RemovalStatements
-from mnesis.storage.rows import memory_from
 from mnesis.storage.search_statements import SearchWriteStatements
 from mnesis.storage.statements import WriteStatements
+from mnesis.storage.stored_memory import whole_memory_from
 from mnesis.storage.transaction import ANSWERS_KEPT, Transactions
 from mnesis.storage.visibility import TENANT, VisibleStatement, caller_parameters
 from mnesis.usecases.ports import Removal, RemovalCounts, RemovalStep
@@ -182,7 +182,7 @@ class _Step:
             return []
         texts = self._engine.texts([each for each in losing if each is not None])
         rows = self._rows(self._writes.by_ids, {"ids": texts})
-        return [memory for memory in map(memory_from, rows) if memory.id in losing and not memory.deleted]
+        return [memory for memory in map(whole_memory_from, rows) if memory.id in losing and not memory.deleted]
 
     def _stored(self, actor: str, key: Idempotency) -> tuple[str, dict[str, Any] | None] | None:
         oldest = to_microseconds(self._now - ANSWERS_KEPT)

@@ -22,11 +22,13 @@ IDEMPOTENCY_COLUMNS = tuple(column.name for column in IdempotencyRow.__table__.c
 
 OWN_START = MEMORY_COLUMNS.index("deleted") + 1
 OWN_COLUMNS = MEMORY_COLUMNS[OWN_START : MEMORY_COLUMNS.index("owner")]
-_OWNER = MEMORY_COLUMNS.index("owner")
 NAMESPACE = MEMORY_COLUMNS.index("namespace")
 _NO_VALUES = (None,) * len(OWN_COLUMNS)
 _FIELD_PLACES = {
-    memory_type: [(name, field.kind, OWN_START + OWN_COLUMNS.index(name)) for name, field in fields.items()]
+    memory_type: (
+        memory_type.value,
+        [(name, field.kind, OWN_START + OWN_COLUMNS.index(name)) for name, field in fields.items()],
+    )
     for memory_type, fields in FIELDS.items()
 }
 _TYPES = {memory_type.value: memory_type for memory_type in MemoryType}
@@ -34,10 +36,11 @@ _TYPES = {memory_type.value: memory_type for memory_type in MemoryType}
 
 def memory_row(tenant: str, memory: Memory) -> list[Any]:
     """The columns of a memory; null where a column is no field of its type."""
+    type_word, fields = _FIELD_PLACES[memory.type]
     row: list[Any] = [
         tenant,
         memory.id,
-        memory.type.value,
+        type_word,
         memory.container_id,
         json_text(memory.namespace),
         memory.session_id,
@@ -55,45 +58,19 @@ def memory_row(tenant: str, memory: Memory) -> list[Any]:
         memory.guarded,
     ]
     values = memory.values
-    for name, kind, place in _FIELD_PLACES[memory.type]:
+    for name, kind, place in fields:
         value = values[name]
         if value is None:
             continue
         if kind is FieldKind.OBJECT:
             row[place] = json_text(value)
         elif kind is FieldKind.MESSAGES:
-            row[place] = json_text(list(map(message_json, value)))  # type: ignore[arg-type]  # the kind says so
+            row[place] = _messages_text(value)  # type: ignore[arg-type]  # the kind says so
         elif kind is FieldKind.PAYLOAD:
             row[place] = value.value  # type: ignore[union-attr]  # as above
         else:
             row[place] = value
     return row
-
-
-def memory_from(row: Row) -> Memory:
-    """The memory that a row of `MEMORY_COLUMNS` holds, for who looks at all of it; see `stored_memory` for others."""
-    (_, memory_id, type_word, container_id, namespace, session_id, entry_id, version, created_at) = row[:9]
-    (updated_at, content_updated_at, updated_by, arrival, change, deleted) = row[9:OWN_START]
-    memory_type = _TYPES[type_word]
-    return Memory(
-        id=memory_id,
-        type=memory_type,
-        container_id=container_id,
-        namespace=orjson.loads(namespace),
-        session_id=session_id,
-        entry_id=entry_id,
-        version=version,
-        created_at=from_microseconds(created_at),
-        updated_at=from_microseconds(updated_at),
-        content_updated_at=from_microseconds(content_updated_at),
-        updated_by=updated_by,
-        arrival=arrival,
-        change=change,
-        deleted=bool(deleted),
-        values={name: field_value(kind, row[place]) for name, kind, place in _FIELD_PLACES[memory_type]},
-        owner=row[_OWNER],
-        guarded=bool(row[_OWNER + 1]),
-    )
 
 
 def field_value(kind: FieldKind, stored: Any) -> FieldValue:
@@ -170,6 +147,11 @@ def message_from(stored: dict[str, Any]) -> Message:
     """The message that `message_json` made."""
     parts = stored.get("parts")
     return Message(role=stored["role"], text=stored.get("text"), parts=tuple(parts) if parts is not None else None)
+
+
+def _messages_text(messages: tuple[Message, ...]) -> str:
+    # Most working memories have none.
+    return json_text(list(map(message_json, messages))) if messages else "[]"
 
 
 def json_text(value: Any) -> str:

@@ -108,13 +108,13 @@ class SqliteEngine:
     def texts(self, values: Collection[str]) -> Any:
         return orjson.dumps(storable(values)).decode()
 
-    def write_statement(self, table: Table, *, over: bool) -> WriteStatement:
+    def write_statement(self, table: Table, *, over: bool, kept: Collection[str] = ()) -> WriteStatement:
         parameters = {c.name: f"new_{c.name}" for c in table.columns}
         statement = insert(table).values({name: bindparam(new) for name, new in parameters.items()})
         if over:
             statement = statement.on_conflict_do_update(
                 index_elements=list(table.primary_key.columns),
-                set_={name: statement.excluded[name] for name in excluded_columns(table)},
+                set_={name: statement.excluded[name] for name in excluded_columns(table, kept)},
             )
         text = str(statement.compile(dialect=self._positional))
         return WriteStatement(text=text, parameters=tuple(parameters.values()))

@@ -4,7 +4,7 @@ A list is mostly handed on to somebody who has chosen a few fields, and JSON to 
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
@@ -14,6 +14,8 @@ from mnesis.domain.memory import FIELDS, Memory
 from mnesis.domain.memory_types import MemoryType
 from mnesis.storage.instants import from_microseconds
 from mnesis.storage.rows import MEMORY_COLUMNS, Row, field_value
+
+_M = TypeVar("_M", bound=Memory)
 
 _PLACES = {name: place for place, name in enumerate(MEMORY_COLUMNS)}
 _TYPES = {memory_type.value: memory_type for memory_type in MemoryType}
@@ -68,6 +70,17 @@ def stored_memory_from(row: Row) -> Memory:
     return memory
 
 
+def whole_memory_from(row: Row) -> Memory:
+    """The same for a writer, who looks at everything."""
+    memory = _new(Memory)
+    _set_type(memory, _TYPES[row[_TYPE]])
+    for put, place in _AT_ONCE:
+        put(memory, row[place])
+    for put, read in _LATER_AT_ONCE:
+        put(memory, read(row))
+    return memory
+
+
 def _time(column: str) -> Callable[[Row], Any]:
     place = _PLACES[column]
     return lambda row: from_microseconds(row[place])
@@ -79,7 +92,12 @@ def _flag(column: str) -> Callable[[Row], bool]:
 
 
 def _values(row: Row) -> dict[str, FieldValue]:
-    return {name: field_value(kind, row[place]) for name, kind, place in _FIELDS[row[_TYPE]]}
+    empty, fields = _FIELDS[row[_TYPE]]
+    values = empty.copy()
+    for name, kind, place in fields:
+        if (stored := row[place]) is not None:
+            values[name] = field_value(kind, stored)
+    return values
 
 
 def _written(kind: FieldKind) -> Callable[[Any], Any] | None:
@@ -92,7 +110,10 @@ def _written(kind: FieldKind) -> Callable[[Any], Any] | None:
 
 
 _FIELDS = {
-    memory_type.value: [(name, field.kind, _PLACES[name]) for name, field in fields.items()]
+    memory_type.value: (
+        {name: field_value(field.kind, None) for name, field in fields.items()},
+        [(name, field.kind, _PLACES[name]) for name, field in fields.items()],
+    )
     for memory_type, fields in FIELDS.items()
 }
 _WRITTEN: dict[str, dict[str, tuple[int, Callable[[Any], Any] | None]]] = {
@@ -100,7 +121,7 @@ _WRITTEN: dict[str, dict[str, tuple[int, Callable[[Any], Any] | None]]] = {
         "namespace": (_NAMESPACE, JsonText),
         **{name: (place, _written(kind)) for name, kind, place in fields},
     }
-    for type_word, fields in _FIELDS.items()
+    for type_word, (_, fields) in _FIELDS.items()
 }
 _LATER: dict[str, Callable[[Row], Any]] = {
     "namespace": lambda row: orjson.loads(row[_NAMESPACE]),
@@ -115,7 +136,8 @@ _LATER: dict[str, Callable[[Row], Any]] = {
 _SET: dict[str, Callable[[Memory, Any], None]] = {
     name: Memory.__dict__[name].__set__ for name in Memory.__dataclass_fields__
 }
-_new: Callable[[type[StoredMemory]], StoredMemory] = object.__new__
+_new: Callable[[type[_M]], _M] = object.__new__
 _set_row: Callable[[StoredMemory, Row], None] = StoredMemory.__dict__["_row"].__set__
 _set_type = _SET["type"]
+_LATER_AT_ONCE = [(_SET[name], read) for name, read in _LATER.items()]
 _AT_ONCE = [(put, _PLACES[name]) for name, put in _SET.items() if name not in _LATER and name != "type"]

@@ -23,12 +23,14 @@ from mnesis.storage.embedding_statements import due_statement
 from mnesis.storage.engines import DriverCursor, Engine
 from mnesis.storage.instants import to_microseconds
 from mnesis.storage.quotas import QuotaKeeper, allowance_from
-from mnesis.storage.rows import memory_from, memory_row, record_from, record_row
+from mnesis.storage.rows import MEMORY_COLUMNS, memory_row, record_from, record_row
 from mnesis.storage.search_index import search_row
 from mnesis.storage.search_statements import SearchWriteStatements
 from mnesis.storage.statements import WriteStatements
+from mnesis.storage.stored_memory import whole_memory_from
 from mnesis.storage.visibility import TENANT, VisibleStatement
 
+_SESSION_PLACE = MEMORY_COLUMNS.index("session_id")
 ANSWERS_KEPT = timedelta(hours=24)
 """How long the answer to an idempotency key is given again."""
 
@@ -128,12 +130,12 @@ class Transactions:
 
         loaded: list[Any] = []
         if needs.ids:
-            loaded += rows(statements.by_ids, {"ids": texts(needs.ids)})
+            loaded += self._by_ids(rows, needs.ids)
         if needs.entries:
             loaded += rows(statements.by_entry_keys, self._engine.pair_values(needs.entries))
         if needs.sessions_whole:
             loaded += rows(statements.of_sessions, {"ids": texts(needs.sessions_whole)})
-        stored = {memory.id: memory for memory in map(memory_from, loaded)}
+        stored = {memory.id: memory for memory in map(whole_memory_from, loaded)}
         for memory in stored.values():
             workspace.put(memory)
         if needs.history_from:
@@ -154,6 +156,14 @@ class Transactions:
                 workspace.answers[subject, key] = (fingerprint, answer_from(answer))
         return workspace, stored
 
+    def _by_ids(self, rows: Callable[[VisibleStatement, dict[str, Any]], list[Any]], ids: set[str]) -> list[Any]:
+        """The memories with these ids, and the sessions of the entries among them."""
+        by_ids, texts = self._statements.by_ids, self._engine.texts
+        found = rows(by_ids, {"ids": texts(ids)})
+        # Asked for only now, and mostly not at all: one statement for both takes twice as long for sessions.
+        sessions = {row[_SESSION_PLACE] for row in found} - ids - {None}
+        return found + rows(by_ids, {"ids": texts(sessions)}) if sessions else found
+
     def write(
         self,
         cursor: DriverCursor,
@@ -171,8 +181,17 @@ class Transactions:
             memories.update((memory.id, memory) for memory in decision.memories)
             records += decision.records
         if memories:
-            rows = [memory_row(tenant, memory) for memory in memories.values()]
-            self._engine.write(cursor, self._statements.put_memories, rows)
+            put_revised = self._statements.put_revised
+            put: list[list[Any]] = []
+            revised: list[list[Any]] = []
+            for memory in memories.values():
+                stored = before.get(memory.id) if before is not None else None
+                kind = revised if put_revised and stored is not None and _is_only_revised(stored, memory) else put
+                kind.append(memory_row(tenant, memory))
+            if put:
+                self._engine.write(cursor, self._statements.put_memories, put)
+            if put_revised and revised:
+                self._engine.write(cursor, put_revised, revised)
             self._index(cursor, tenant, memories.values(), before)
         if records:
             rows = [record_row(tenant, record) for record in records]
@@ -227,3 +246,10 @@ def _keep_containers(workspace: Workspace, found: Sequence[Sequence[Any]]) -> No
     for container_id, _, guarded, owner, roles in found:
         if guarded:
             workspace.guards[container_id] = Access(owner=owner, roles=frozenset(roles_from(roles)), guarded=True)
+
+
+def _is_only_revised(stored: Memory, memory: Memory) -> bool:
+    """Whether the columns `KEPT_WHILE_LIVE` are as they are stored: a memory that was created again arrived anew."""
+    return (
+        stored.arrival == memory.arrival and stored.deleted == memory.deleted and stored.created_at == memory.created_at
+    )

@@ -1,7 +1,7 @@
 """What a request passes before any edge sees it: its host, its caller, the size of its body."""
 
 import logging
-from collections.abc import Collection
+from collections.abc import Awaitable, Collection
 from functools import lru_cache
 from urllib.parse import urlsplit
 
@@ -33,18 +33,18 @@ class LocalOnly:
         self._app = app
         self._origins = frozenset(origins)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    # Here and below: what only hands on awaits nothing itself, because every coroutine in between is paid for at every
+    # step of those inside.
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] == "lifespan":
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
         refusal = self._refusal(_header(scope, b"host") or "", _header(scope, b"origin"))
         if refusal is None:
-            await self._app(scope, receive, send)
-        elif scope["type"] == "websocket":
+            return self._app(scope, receive, send)
+        if scope["type"] == "websocket":
             # Closed before it is accepted, a socket is answered with the status 403.
-            await send({"type": "websocket.close", "code": 1008, "reason": ""})
-        else:
-            await error_answer(403, refusal)(scope, receive, send)
+            return send({"type": "websocket.close", "code": 1008, "reason": ""})
+        return error_answer(403, refusal)(scope, receive, send)
 
     def _refusal(self, host: str, origin: str | None) -> str | None:
         if _host_name(f"//{host}") not in LOCAL_NAMES:
@@ -111,10 +111,10 @@ class BodyLimit:
                     raise _TooLarge
             return message
 
-        async def watch(message: Message) -> None:
+        def watch(message: Message) -> Awaitable[None]:
             nonlocal started
             started = True
-            await send(message)
+            return send(message)
 
         try:
             await self._app(scope, receive_within_limit, watch)
@@ -137,13 +137,13 @@ class SafeHeaders:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_with_headers(message: Message) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        def send_with_headers(message: Message) -> Awaitable[None]:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message.get("headers", ()), *_SAFE]
-            await send(message)
+            return send(message)
 
-        await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)
+        return self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)
 
 
 class Straight:
@@ -157,9 +157,9 @@ class Straight:
         self._path = path
         self._service = service
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         is_asked = scope["type"] != "lifespan" and scope["path"] == self._path
-        await (self._service if is_asked else self._app)(scope, receive, send)
+        return (self._service if is_asked else self._app)(scope, receive, send)
 
 
 def _authorization(scope: Scope) -> str | None:

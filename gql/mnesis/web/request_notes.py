@@ -1,7 +1,7 @@
 """What is noted of the request under way: an id, by which its lines in the log are found, and who calls."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from random import getrandbits
@@ -74,14 +74,14 @@ class RequestNotes:
         note = RequestNote(id=_id(scope), headers=scope["headers"])
         status = 0
 
-        async def send_with_id(message: Message) -> None:
+        def send_with_id(message: Message) -> Awaitable[None]:
             nonlocal status
             if message["type"] in ("http.response.start", "websocket.accept"):
                 status = message.get("status", 101)
                 message["headers"] = [*message.get("headers", ()), (_HEADER, note.id.encode())]
             elif message["type"] == "websocket.close" and message.get("code") in CLOSING_CODES:
                 self._observer.refused(CLOSING_CODES[message["code"]], message["code"])
-            await send(message)
+            return send(message)
 
         token = _current.set(note)
         try:
