@@ -55,10 +55,7 @@ class WriteStatements:
         self.take_changes = _take_changes(engine)
         self.new_container = engine.write_statement(CONTAINER, over=False)
         self.put_memories = engine.write_statement(MEMORY, over=True)
-        self.put_revised = (
-            engine.write_statement(MEMORY, over=True, kept=KEPT_WHILE_LIVE) if engine.dialect.name == "sqlite" else None
-        )
-        """For memories whose `KEPT_WHILE_LIVE` are as they were; to PostgreSQL it would only be one statement more."""
+        self.put_revised = engine.write_statement(MEMORY, over=True, kept=KEPT_WHILE_LIVE)
         self.put_records = engine.write_statement(HISTORY, over=False)
         self.put_answers = engine.write_statement(IDEMPOTENCY, over=True)
         self.by_ids = compile_of_tenant(

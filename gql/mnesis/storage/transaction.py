@@ -181,17 +181,11 @@ class Transactions:
             memories.update((memory.id, memory) for memory in decision.memories)
             records += decision.records
         if memories:
-            put_revised = self._statements.put_revised
-            put: list[list[Any]] = []
-            revised: list[list[Any]] = []
-            for memory in memories.values():
-                stored = before.get(memory.id) if before is not None else None
-                kind = revised if put_revised and stored is not None and _is_only_revised(stored, memory) else put
-                kind.append(memory_row(tenant, memory))
-            if put:
-                self._engine.write(cursor, self._statements.put_memories, put)
-            if put_revised and revised:
-                self._engine.write(cursor, put_revised, revised)
+            known = before or {}
+            revised = all(_is_only_revised(known.get(memory.id), memory) for memory in memories.values())
+            statement = self._statements.put_revised if revised else self._statements.put_memories
+            rows = [memory_row(tenant, memory) for memory in memories.values()]
+            self._engine.write(cursor, statement, rows)
             self._index(cursor, tenant, memories.values(), before)
         if records:
             rows = [record_row(tenant, record) for record in records]
@@ -248,8 +242,11 @@ def _keep_containers(workspace: Workspace, found: Sequence[Sequence[Any]]) -> No
             workspace.guards[container_id] = Access(owner=owner, roles=frozenset(roles_from(roles)), guarded=True)
 
 
-def _is_only_revised(stored: Memory, memory: Memory) -> bool:
+def _is_only_revised(stored: Memory | None, memory: Memory) -> bool:
     """Whether the columns `KEPT_WHILE_LIVE` are as they are stored: a memory that was created again arrived anew."""
     return (
-        stored.arrival == memory.arrival and stored.deleted == memory.deleted and stored.created_at == memory.created_at
+        stored is not None
+        and stored.arrival == memory.arrival
+        and stored.deleted == memory.deleted
+        and stored.created_at == memory.created_at
     )
