@@ -14,7 +14,7 @@ from mnesis.domain.ids import RecordId
 from mnesis.domain.memory_types import MemoryType
 from mnesis.storage.database import engine_for
 from mnesis.storage.statements import CONTAINER, HISTORY, MEMORY
-from mnesis.storage.visibility import TENANT, UnscopedStatement, compile_visible, visible
+from mnesis.storage.visibility import TENANT, UnscopedStatement, compile_of_tenant, compile_visible, of_tenant, visible
 from mnesis.usecases.ports import Cursor, MemoryQuery, PageRequest, RecordQuery, SearchRequest
 from mnesis.usecases.requests import CreateMemories, DeleteMemory
 from tests.storage.workbench import (
@@ -283,6 +283,14 @@ UNSCOPED = {
     "not": select(MEMORY.c.id).where(not_(ASKS)),
     "another column": select(MEMORY.c.id).where(MEMORY.c.id == bindparam(TENANT)),
     "another parameter": select(MEMORY.c.id).where(MEMORY.c.tenant_id == bindparam("other")),
+    "all of the tenant's": of_tenant(select(MEMORY.c.id)),
+    "all of the tenant's containers": of_tenant(select(CONTAINER.c.id)),
+    "nested, all of the tenant's": visible(
+        select(MEMORY.c.id).where(MEMORY.c.id.in_(of_tenant(select(HISTORY.c.memory_id))))
+    ),
+    "guarded by another condition": of_tenant(select(MEMORY.c.id)).where(
+        or_(MEMORY.c.guarded.is_(False), MEMORY.c.owner.is_(None))
+    ),
 }
 
 
@@ -290,6 +298,12 @@ UNSCOPED = {
 def test_a_statement_that_does_not_ask_whose_rows_they_are_is_refused(name: str, dialect: Any) -> None:
     with pytest.raises(UnscopedStatement):
         compile_visible(UNSCOPED[name], dialect)
+
+
+def test_what_nobody_asks_names_the_tenant_too(dialect: Any) -> None:
+    compile_of_tenant(of_tenant(select(MEMORY.c.id)), dialect)
+    with pytest.raises(UnscopedStatement):
+        compile_of_tenant(select(MEMORY.c.id), dialect)
 
 
 SCOPED = {
