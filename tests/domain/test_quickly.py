@@ -1,6 +1,6 @@
 """Values that are made quickly are made like any other frozen dataclass."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 import pytest
 
@@ -8,7 +8,6 @@ from mnesis.domain.quickly import quickly_made
 
 
 @quickly_made
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Shelf:
     books: list[str] = field(default_factory=list)
     room: str

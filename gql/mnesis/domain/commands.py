@@ -16,7 +16,6 @@ from mnesis.domain.refusals import Refusal
 
 
 @quickly_made
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Changes:
     """What to change in one memory: fields left out of ``given`` are kept, ``None`` clears.
 
@@ -67,7 +66,6 @@ class Update:
 
 
 @quickly_made
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PutEntry:
     """Changes the entry of a session that has this key, or creates it; without a key it is always new."""
 
@@ -152,7 +150,6 @@ class Batch:
 
 
 @quickly_made
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What became of one command.
 

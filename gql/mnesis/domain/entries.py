@@ -3,7 +3,6 @@
 An entry is matched by its ``id``, else by ``metadata.messageId``, as Alchemyst's clients name them.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from mnesis.domain.commands import Changes, PutEntry, Rejected
@@ -16,7 +15,6 @@ from mnesis.domain.validation import command_faults
 
 
 @quickly_made
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ContextEntry:
     """One entry as a caller gives it; ``given`` holds those of content, role and metadata that were given."""
 

@@ -6,7 +6,7 @@ was created again.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -28,7 +28,6 @@ FIXED: dict[str, Callable[[Memory], HistoryValue]] = {
 
 
 @quickly_made
-@dataclass(frozen=True, slots=True, kw_only=True)
 class FieldChange:
     """One field before and after.
 
@@ -44,7 +43,6 @@ class FieldChange:
 
 
 @quickly_made
-@dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryRecord:
     """The immutable record of one change: how ``version`` came to be from the one before.
 

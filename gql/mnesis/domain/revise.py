@@ -47,7 +47,6 @@ class Moment:
 
 
 @quickly_made
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Revision:
     """A memory's next version and what its history record tells. ``changes`` is empty for a deletion."""
 
