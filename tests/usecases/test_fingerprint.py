@@ -30,7 +30,7 @@ def put(**metadata: Any) -> UpdateContextMemory:
 
 def test_a_fingerprint_is_a_sha_256_in_hex_and_the_same_in_every_process() -> None:
     request = DeleteMemory(memory_type=MemoryType.SESSION, id="s1")
-    assert fingerprint(request) == "21f1358eae2472ce2f2dbac8edeaa4bf8cfe18f4cb6899764a6f5dbda9a587d0"
+    assert fingerprint(request) == "d6868aaa4136aeffc48fe60242f690fb813231582b78b3f39276cb71a78fe31c"
 
 
 def test_the_order_of_keys_does_not_matter() -> None:
