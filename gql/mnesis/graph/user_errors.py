@@ -124,7 +124,8 @@ class IdempotencyConflictError(UserError):
 
 @strawberry.type(description="More than is allowed at once. The message names the unit.")
 class LimitExceededError(UserError):
-    limit: int = strawberry.field(description="How much is allowed.")
+    # A document may select the limit of this and of a quota, in bytes of which there are more than an Int holds.
+    limit: float = strawberry.field(description="How much is allowed; a whole number.")
     actual: int = strawberry.field(description="How much there is.")
 
 
