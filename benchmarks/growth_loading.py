@@ -115,6 +115,8 @@ def loaded_sqlite(folder: Path, memories: int, tell: Callable[[str], None]) -> s
         making.unlink(missing_ok=True)
         load(f"sqlite:///{making}", memories, tell)
         making.rename(path)
+    # One that was kept may be of an older version.
+    upgrade(f"sqlite:///{path}")
     return f"sqlite:///{path}"
 
 
@@ -129,6 +131,7 @@ def loaded_postgresql(server: str, memories: int, tell: Callable[[str], None]) -
             connection.execute(sql.SQL("CREATE DATABASE {}").format(making))
             load(at_database(server, f"{name}_making"), memories, tell)
             connection.execute(sql.SQL("ALTER DATABASE {} RENAME TO {}").format(making, sql.Identifier(name)))
+    upgrade(at_database(server, name))
     return at_database(server, name)
 
 

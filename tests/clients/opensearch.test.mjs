@@ -67,6 +67,31 @@ describe("@opensearch-project/opensearch", () => {
     assert.deepEqual(await refusal(client.ml.getAgenticMemory(place)), [404, "status_exception", "Memory not found"]);
   });
 
+  it("searches, and deletes what a query finds", async () => {
+    const container = { memory_container_id: "found" };
+    await client.ml.createMemoryContainer({ body: { name: "findable", ...container } });
+    for (const [topic, said] of [["tea", "green"], ["tea", "black"], ["coffee", "none"]]) {
+      const body = { payload_type: "data", structured_data: { said }, tags: { topic } };
+      await client.ml.addAgenticMemory({ ...container, body });
+    }
+    const place = { ...container, type: "working" };
+    const about = { query: { term: { "tags.topic": "tea" } } };
+    const { body: found } = await client.ml.searchAgenticMemory({ ...place, body: { ...about, size: 10 } });
+    assert.equal(found.hits.total.value, 2);
+    assert.deepEqual(found.hits.hits.map((hit) => hit._source.structured_data.said).sort(), ["black", "green"]);
+    const { body: containers } = await client.ml.searchMemoryContainer({ body: { query: { match: { name: "findable" } } } });
+    assert.deepEqual(containers.hits.hits.map((hit) => hit._id), ["found"]);
+    const { body: deletion } = await client.ml.deleteAgenticMemoryQuery({ ...place, body: about });
+    assert.deepEqual([deletion.deleted, deletion.failures], [2, []]);
+    const { body: left } = await client.ml.searchAgenticMemory({ ...place, body: { query: { match_all: {} } } });
+    assert.equal(left.hits.total.value, 1);
+    const [status, type] = await refusal(client.ml.searchAgenticMemory({ ...place, body: { query: { fuzzy: {} } } }));
+    assert.deepEqual([status, type], [400, "parsing_exception"]);
+    const path = "/_plugins/_ml/memory_containers/found/memories/long-term/_semantic_search";
+    const [refused] = await refusal(client.transport.request({ method: "POST", path, body: { query: "tea" } }));
+    assert.equal(refused, 400);
+  });
+
   it("is told that history stays as it is", async () => {
     const place = { memory_container_id: "default", type: "history", id: "x" };
     const told = await refusal(client.ml.updateAgenticMemory({ ...place, body: { a: 1 } }));

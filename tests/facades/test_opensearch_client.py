@@ -146,7 +146,22 @@ async def test_every_call_of_the_async_client(async_client: AsyncOpenSearch) -> 
     place = {"memory_container_id": box, "doc_type": "sessions", "id": session["session_id"]}
     assert (await ml.update_agentic_memory(**place, body={"summary": "t"}))["_version"] == 2
     assert (await ml.get_agentic_memory(**place))["summary"] == "t"
-    added = await ml.add_agentic_memory(memory_container_id=box, body={"payload_type": "data"})
+    added = await ml.add_agentic_memory(
+        memory_container_id=box, body={"payload_type": "data", "tags": {"topic": "tea"}}
+    )
+    tea = {"query": {"term": {"tags.topic": "tea"}}}
+    found = await ml.search_agentic_memory(memory_container_id=box, doc_type="working", body=tea)
+    assert [hit["_id"] for hit in found["hits"]["hits"]] == [added["working_memory_id"]]
+    containers = await ml.search_memory_container(body={"query": {"match": {"name": "n"}}})
+    assert [hit["_id"] for hit in containers["hits"]["hits"]] == [box]
+    await ml.add_agentic_memory(memory_container_id=box, body={"payload_type": "data", "tags": {"topic": "coffee"}})
+    coffee = {"query": {"term": {"tags.topic": "coffee"}}}
+    deleted = await ml.delete_agentic_memory_query(memory_container_id=box, doc_type="working", body=coffee)
+    assert deleted["deleted"] == 1
+    with pytest.raises(RequestError):
+        await async_client.transport.perform_request(
+            "POST", f"/_plugins/_ml/memory_containers/{box}/memories/long-term/_semantic_search", body={"query": "tea"}
+        )
     working = {"memory_container_id": box, "doc_type": "working", "id": added["working_memory_id"]}
     assert (await ml.delete_agentic_memory(**working))["result"] == "deleted"
     with pytest.raises(NotFoundError):
