@@ -144,7 +144,7 @@ def facades_of(
             return Service(memories=service.memories, traces=traces, jobs=jobs, wake=service.jobs.wake)
 
         limits = settings.operation_limits()
-        routes += alchemyst_routes(opened, limits=limits, observer=observer)
+        routes += alchemyst_routes(opened, limits=limits, observer=observer, wait_s=rates.wait_s)
         dialects.append(DIALECT)
     if "opensearch" in settings.facades:
         from mnesis.facades.opensearch.routes import OPENSEARCH, opensearch_routes
