@@ -135,6 +135,11 @@ def facades_of(
     """The routes of the façades that are switched on, and how what they refuse sounds. Others are not even imported."""
     routes: list[BaseRoute] = []
     dialects: list[Dialect] = []
+    if not settings.facades:
+        return routes, dialects
+    from mnesis.facades.around import Around
+
+    around = Around(limits=settings.operation_limits(), observer=observer, wait_s=rates.wait_s)
     if "alchemyst" in settings.facades:
         from mnesis.facades.alchemyst.routes import DIALECT, Service, alchemyst_routes
 
@@ -143,19 +148,12 @@ def facades_of(
             traces = Traces(service.database.traces)
             return Service(memories=service.memories, traces=traces, jobs=jobs, wake=service.jobs.wake)
 
-        limits = settings.operation_limits()
-        routes += alchemyst_routes(opened, limits=limits, observer=observer, wait_s=rates.wait_s)
+        routes += alchemyst_routes(opened, around)
         dialects.append(DIALECT)
     if "opensearch" in settings.facades:
         from mnesis.facades.opensearch.routes import OPENSEARCH, opensearch_routes
 
-        routes += opensearch_routes(
-            lambda: service.memories,
-            retains=settings.retention_every_s > 0,
-            limits=settings.operation_limits(),
-            observer=observer,
-            rates=rates,
-        )
+        routes += opensearch_routes(lambda: service.memories, around, retains=settings.retention_every_s > 0)
         dialects.append(OPENSEARCH)
     return routes, dialects
 

@@ -1,3 +1,5 @@
+"""What contenders are asked, over which tables, and how the answers of wrk are read; without any load."""
+
 import json
 import sqlite3
 from pathlib import Path

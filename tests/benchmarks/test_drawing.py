@@ -1,3 +1,5 @@
+"""Charts and tables of results, as they get into the pages."""
+
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Any

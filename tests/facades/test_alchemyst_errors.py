@@ -19,6 +19,7 @@ from mnesis.domain.caller import Caller, Scope
 from mnesis.domain.refusals import QuotaExceeded, Refusal
 from mnesis.facades.alchemyst.errors import CODES, STATUSES, gate_refusal, refused
 from mnesis.facades.alchemyst.routes import DIALECT, Service, alchemyst_routes
+from mnesis.facades.around import Around
 from mnesis.settings import Settings
 from mnesis.usecases.ports import Overloaded, StoreFault
 from mnesis.web.assembly import assemble
@@ -150,7 +151,7 @@ def test_who_asks_too_often_is_told_when_to_come_back() -> None:
 
     local = LocalAuthenticator()
     app = assemble(
-        alchemyst_routes(unopened, wait_s=wait_s),
+        alchemyst_routes(unopened, Around(wait_s=wait_s)),
         authenticator=local,
         local_only=True,
         cors_origins=(),

@@ -1,6 +1,5 @@
 """Containers made, read, changed and deleted in OpenSearch's way."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,18 +10,6 @@ from tests.facades.opensearch import CONTAINERS, MODELS, House, served
 CREATE = f"{CONTAINERS}/_create"
 ILLEGAL = "illegal_argument_exception"
 STATUS = "status_exception"
-
-
-@pytest.fixture
-def house(database_url: str) -> Iterator[House]:
-    with served(database_url) as house:
-        yield house
-
-
-@pytest.fixture
-def one_house(sqlite_url: str) -> Iterator[House]:
-    with served(sqlite_url) as house:
-        yield house
 
 
 def test_a_container_gives_back_what_it_was_given(house: House) -> None:

@@ -1,28 +1,15 @@
 """Memories added, read and deleted in OpenSearch's way, and read in GraphQL's."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from mnesis.domain.caller import Scope
-from tests.facades.opensearch import CONTAINERS, MODELS, House, served
+from tests.facades.opensearch import CONTAINERS, MODELS, House
 
 NO_CONTAINER = (404, "status_exception", "Memory container not found")
 NOT_FOUND = (404, "status_exception", "Memory not found")
 HI = [{"role": "user", "content": [{"type": "text", "text": "I'm Bob, I really like swimming."}]}]
-
-
-@pytest.fixture
-def house(database_url: str) -> Iterator[House]:
-    with served(database_url) as house:
-        yield house
-
-
-@pytest.fixture
-def one_house(sqlite_url: str) -> Iterator[House]:
-    with served(sqlite_url) as house:
-        yield house
 
 
 def test_a_conversation_as_documented(house: House) -> None:

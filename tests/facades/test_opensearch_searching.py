@@ -1,6 +1,5 @@
 """Searches by query: what each clause finds, what is refused, and how hits are told."""
 
-from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from random import Random
 from typing import Any
@@ -25,12 +24,6 @@ DOCUMENTS: list[dict[str, Any]] = [
     }
     for number in range(12)
 ]
-
-
-@pytest.fixture
-def house(database_url: str) -> Iterator[House]:
-    with served(database_url) as house:
-        yield house
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """The update of one memory: their documented examples, and the cases of their own tests written anew."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,19 +10,6 @@ from tests.facades.opensearch import CONTAINERS, MODELS, House, served
 NOT_FOUND = (404, "status_exception", "Memory not found")
 NO_INDEX = (404, "status_exception", "Memory index not found")
 EMPTY = (400, "illegal_argument_exception", "Text cannot be null or empty")
-
-
-@pytest.fixture
-def house(database_url: str) -> Iterator[House]:
-    with served(database_url) as house:
-        yield house
-
-
-@pytest.fixture
-def one_house(sqlite_url: str) -> Iterator[House]:
-    """For what does not depend on the database."""
-    with served(sqlite_url) as house:
-        yield house
 
 
 def test_the_documented_examples(house: House) -> None:

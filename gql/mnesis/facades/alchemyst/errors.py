@@ -4,7 +4,6 @@ The hosted service has several shapes of errors; this is the documented one, wit
 and ``statusText`` of the others beside it, which its schema allows.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -71,13 +70,10 @@ class NotServed(Exception):
         self.headers = headers or {}
 
 
-class TooOften(NotServed):
-    """The caller may come back after so many seconds."""
-
-    def __init__(self, after_s: float) -> None:
-        seconds = max(1, math.ceil(after_s))
-        message = f"There are too many requests; try again in {seconds} s."
-        super().__init__(429, message, {"code": "RATE_LIMITED"}, headers={"Retry-After": str(seconds)})
+def too_often(seconds: int) -> NotServed:
+    """The refusal of a caller who may come back after so many seconds."""
+    message = f"There are too many requests; try again in {seconds} s."
+    return NotServed(429, message, {"code": "RATE_LIMITED"}, headers={"Retry-After": str(seconds)})
 
 
 def invalid(message: str, *path: str) -> NotServed:

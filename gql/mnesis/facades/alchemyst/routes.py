@@ -1,35 +1,27 @@
-"""The routes, and what stands around each call: who asks, how long it may take, and how a refusal is told."""
+"""The routes, and how a refusal of theirs is told."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from time import perf_counter
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from mnesis.domain.caller import Caller
-from mnesis.domain.limits import OperationLimits
 from mnesis.domain.refusals import Refused
 from mnesis.facades.alchemyst import documents, queueing, searching, sessions
 from mnesis.facades.alchemyst.bodies import Asked, body_of
-from mnesis.facades.alchemyst.errors import NotServed, TooOften, error_response, gate_refusal, refused
+from mnesis.facades.alchemyst.errors import NotServed, error_response, gate_refusal, refused, too_often
+from mnesis.facades.around import Around, Endpoint, Shown, TooOften
 from mnesis.usecases.jobs import Jobs
 from mnesis.usecases.memories import Memories
 from mnesis.usecases.ports import Overloaded
 from mnesis.usecases.traces import Traces
 from mnesis.web.dialects import Dialect
-from mnesis.web.observation import GONE, UNOBSERVED, Ended, Observer, Outcome
-from mnesis.web.observation import Asked as AskedOf
-from mnesis.web.request_notes import current_request
 
 PREFIX = "/api/v1/context"
 DIALECT = Dialect(prefix=f"{PREFIX}/", refusal=gate_refusal)
 
-_OK = Ended(outcome=Outcome.OK)
-_FAILED = Ended(outcome=Outcome.FAILED, codes=("INTERNAL_SERVER_ERROR",))
-_DEFAULT_LIMITS = OperationLimits()
+_PLAIN = Around()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,77 +94,50 @@ CALLS = (
 )
 
 
-def _at_once(_: Caller) -> float:
-    return 0.0
-
-
-def alchemyst_routes(
-    opened: Callable[[], Service],
-    *,
-    limits: OperationLimits = _DEFAULT_LIMITS,
-    observer: Observer = UNOBSERVED,
-    wait_s: Callable[[Caller], float] = _at_once,
-) -> list[BaseRoute]:
-    """The routes, over what ``opened`` gives once the server has started.
-
-    ``wait_s`` counts a request of a caller, or says after how many seconds it may be made.
-    """
+def alchemyst_routes(opened: Callable[[], Service], around: Around = _PLAIN) -> list[BaseRoute]:
+    """The routes, over what ``opened`` gives once the server has started."""
     return [
-        Route(f"{PREFIX}{call.path}", _endpoint(call, opened, limits, observer, wait_s), methods=[call.method])
+        Route(
+            f"{PREFIX}{call.path}",
+            around.endpoint(call.name, _run(call, opened), _shown, writes=call.writes),
+            methods=[call.method],
+        )
         for call in CALLS
     ]
 
 
-def _endpoint(
-    call: Call,
-    opened: Callable[[], Service],
-    limits: OperationLimits,
-    observer: Observer,
-    wait_s: Callable[[Caller], float],
-) -> Callable[[Request], Awaitable[Response]]:
-    most_s = limits.mutation_s if call.writes else limits.query_s
-    told = AskedOf(kind="mutation" if call.writes else "query", name=call.name, known=call.name)
+def _run(call: Call, opened: Callable[[], Service]) -> Endpoint:
+    async def run(request: Request) -> Response:
+        asked = Asked(
+            caller=request.scope["state"]["caller"],
+            body=body_of(await request.body()) if call.method == "POST" else {},
+            query=request.query_params,
+            path=request.path_params,
+            idempotency_key=request.headers.get("idempotency-key"),
+        )
+        return await call.run(opened(), asked)
 
-    async def respond(request: Request) -> Response:
-        caller = request.scope["state"]["caller"]
-        note = current_request()
-        if note is not None:
-            note.operations += 1
-        running = observer.begin(told, caller, perf_counter())
-        with running:
-            try:
-                if (after_s := wait_s(caller)) > 0:
-                    raise TooOften(after_s)
-                async with asyncio.timeout(most_s):
-                    asked = Asked(
-                        caller=caller,
-                        body=body_of(await request.body()) if call.method == "POST" else {},
-                        query=request.query_params,
-                        path=request.path_params,
-                        idempotency_key=request.headers.get("idempotency-key"),
-                    )
-                    answer = await call.run(opened(), asked)
-            except BaseException as fault:
-                shown = _shown(fault, most_s)
-                running.end(_ended(fault, shown))
-                if shown is None:
-                    raise
-                answer = error_response(shown.status, shown.message, shown.details)
-                answer.headers.update(shown.headers)
-                return answer
-            running.end(_OK)
-        return answer
-
-    return respond
+    return run
 
 
-def _shown(fault: BaseException, most_s: int) -> NotServed | None:
-    """How a fault is told; None for one of the program, which the gate masks."""
+def _shown(fault: BaseException, _: Request, most_s: int) -> Shown | None:
+    told = _told(fault, most_s)
+    if told is None:
+        return None
+    response = error_response(told.status, told.message, told.details)
+    response.headers.update(told.headers)
+    code = told.details.get("code")
+    return Shown(response, code if isinstance(code, str) else "BAD_USER_INPUT")
+
+
+def _told(fault: BaseException, most_s: int) -> NotServed | None:
     match fault:
         case NotServed():
             return fault
         case Refused():
             return refused(fault.refusals)
+        case TooOften():
+            return too_often(fault.seconds)
         case Overloaded():
             return NotServed(503, "The server has too much to do; try again later.", headers={"Retry-After": "1"})
         case TimeoutError():
@@ -181,12 +146,3 @@ def _shown(fault: BaseException, most_s: int) -> NotServed | None:
             return NotServed(400, "The client went away.")
         case _:
             return None
-
-
-def _ended(fault: BaseException, shown: NotServed | None) -> Ended:
-    if isinstance(fault, ClientDisconnect | asyncio.CancelledError):
-        return GONE
-    if shown is None:
-        return _FAILED
-    code = shown.details.get("code")
-    return Ended(outcome=Outcome.REFUSED, codes=(code if isinstance(code, str) else "BAD_USER_INPUT",))

@@ -1,12 +1,9 @@
-"""The routes, and what stands around each call: who asks, how long it may take, and how a refusal is told."""
+"""The routes, and how a refusal of theirs is told."""
 
-import asyncio
 import binascii
 from base64 import b64decode
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from math import ceil
-from time import perf_counter
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
@@ -14,8 +11,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Scope
 
-from mnesis.domain.limits import OperationLimits
 from mnesis.domain.refusals import Refused
+from mnesis.facades.around import Around, Endpoint, Shown, TooOften
 from mnesis.facades.opensearch import adding, containers, searching, single, updating
 from mnesis.facades.opensearch.errors import (
     ILLEGAL_ARGUMENT,
@@ -38,9 +35,6 @@ from mnesis.facades.opensearch.http import (
 from mnesis.usecases.memories import Memories
 from mnesis.usecases.ports import Overloaded
 from mnesis.web.dialects import Dialect
-from mnesis.web.observation import GONE, UNOBSERVED, Asked, Ended, Observer, Outcome
-from mnesis.web.rates import UNBOUNDED, RateLimiter
-from mnesis.web.request_notes import current_request
 
 PLUGINS = "/_plugins/"
 CONTAINERS = f"{PLUGINS}_ml/memory_containers"
@@ -49,9 +43,7 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS")
 VERSION = "3.9.0"
 """The version of OpenSearch whose API this is."""
 
-_OK = Ended(outcome=Outcome.OK)
-_FAILED = Ended(outcome=Outcome.FAILED, codes=("INTERNAL_SERVER_ERROR",))
-_DEFAULT_LIMITS = OperationLimits()
+_PLAIN = Around()
 _REFUSALS = {401: SECURITY, 403: SECURITY, 413: ILLEGAL_ARGUMENT, 429: TOO_BUSY}
 
 
@@ -153,21 +145,22 @@ CALLS = (
 
 
 def opensearch_routes(
-    opened: Callable[[], Memories],
-    *,
-    retains: bool = True,
-    limits: OperationLimits = _DEFAULT_LIMITS,
-    observer: Observer = UNOBSERVED,
-    rates: RateLimiter = UNBOUNDED,
+    opened: Callable[[], Memories], around: Around = _PLAIN, *, retains: bool = True
 ) -> list[BaseRoute]:
     """The routes, over what ``opened`` gives once the server has started. ``retains``: whether retention is run."""
-    served = _Served(opened=opened, retains=retains, limits=limits, observer=observer, rates=rates)
     methods: dict[str, list[str]] = {}
     for call in CALLS:
         methods.setdefault(call.path, []).extend(call.methods)
     return [
         _Information("/", _say_version, methods=["GET"]),
-        *(Route(call.path, _endpoint(call, served), methods=call.methods) for call in CALLS),
+        *(
+            Route(
+                call.path,
+                around.endpoint(call.name, _run(call, opened, retains=retains), _shown, writes=call.writes),
+                methods=call.methods,
+            )
+            for call in CALLS
+        ),
         # The router takes these only where no route above has both the path and the method.
         *(Route(path, _other_method(allowed), methods=METHODS) for path, allowed in methods.items()),
         Route(f"{PLUGINS}{{rest:path}}", _nothing_here, methods=METHODS),
@@ -216,61 +209,30 @@ async def _nothing_here(request: Request) -> Response:
     return no_handler(request)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Served:
-    """What stands around every call."""
+def _run(call: Call, opened: Callable[[], Memories], *, retains: bool) -> Endpoint:
+    async def run(request: Request) -> Response:
+        asked = await asked_of(request, memories=opened(), retains=retains, parameters=call.parameters)
+        return json_response(await call.run(asked), query=request.query_params)
 
-    opened: Callable[[], Memories]
-    retains: bool
-    limits: OperationLimits
-    observer: Observer
-    rates: RateLimiter
+    return run
 
 
-def _endpoint(call: Call, served: _Served) -> Callable[[Request], Awaitable[Response]]:
-    most_s = served.limits.mutation_s if call.writes else served.limits.query_s
-    told = Asked(kind="mutation" if call.writes else "query", name=call.name, known=call.name)
-
-    async def respond(request: Request) -> Response:
-        note = current_request()
-        if note is not None:
-            note.operations += 1
-        caller = request.scope["state"]["caller"]
-        running = served.observer.begin(told, caller, perf_counter())
-        with running:
-            try:
-                _check_rate(served.rates.wait_s(caller))
-                async with asyncio.timeout(most_s):
-                    asked = await asked_of(
-                        request, memories=served.opened(), retains=served.retains, parameters=call.parameters
-                    )
-                    content = await call.run(asked)
-            except BaseException as fault:
-                shown = _shown(fault, most_s)
-                running.end(_ended(fault, shown))
-                if shown is None:
-                    raise
-                return error_response(shown, query=request.query_params)
-            running.end(_OK)
-        return json_response(content, query=request.query_params)
-
-    return respond
+def _shown(fault: BaseException, request: Request, most_s: int) -> Shown | None:
+    told = _told(fault, most_s)
+    if told is None:
+        return None
+    return Shown(error_response(told, query=request.query_params), told.type.upper() or "BAD_USER_INPUT")
 
 
-def _check_rate(wait_s: float) -> None:
-    if wait_s:
-        seconds = str(max(1, ceil(wait_s)))
-        told = f"Too many requests within a minute; try again in {seconds} s."
-        raise OpenSearchError(429, TOO_BUSY, told, headers={"Retry-After": seconds})
-
-
-def _shown(fault: BaseException, most_s: int) -> OpenSearchError | None:
-    """How a fault is told; None for one of the program, which the gate masks."""
+def _told(fault: BaseException, most_s: int) -> OpenSearchError | None:
     match fault:
         case OpenSearchError():
             return fault
         case Refused():
             return refusal_error(fault.refusals, forbidden=NO_PRIVILEGE)
+        case TooOften():
+            told = f"Too many requests within a minute; try again in {fault.seconds} s."
+            return OpenSearchError(429, TOO_BUSY, told, headers={"Retry-After": str(fault.seconds)})
         case Overloaded():
             told = "The server has too much to do; try again later."
             return OpenSearchError(429, TOO_BUSY, told, headers={"Retry-After": "1"})
@@ -281,14 +243,6 @@ def _shown(fault: BaseException, most_s: int) -> OpenSearchError | None:
             return OpenSearchError(400, ILLEGAL_ARGUMENT, "The client went away.")
         case _:
             return None
-
-
-def _ended(fault: BaseException, shown: OpenSearchError | None) -> Ended:
-    if isinstance(fault, ClientDisconnect | asyncio.CancelledError):
-        return GONE
-    if shown is None:
-        return _FAILED
-    return Ended(outcome=Outcome.REFUSED, codes=(shown.type.upper() or "BAD_USER_INPUT",))
 
 
 def _gate_refusal(status: int, message: str, details: Mapping[str, Any]) -> Response:
