@@ -252,20 +252,35 @@ class Lane:
             log.exception("A commit could not be told of.")
 
     def _committed(self, begun: Sequence[Waiting]) -> tuple[Any, ...]:
+        began_s = time.perf_counter()
+        failed = True
+        try:
+            answers = self._tried(begun[0].tenant, [waiting.work for waiting in begun])
+            failed = False
+        finally:
+            self._measure(begun, began_s, failed=failed)
+        return answers
+
+    def _tried(self, tenant: str, works: Sequence[Batch | Callable[[DriverCursor], Any]]) -> tuple[Any, ...]:
+        """The answers of the first attempt that succeeds. Raises `_Retry` when there have been enough of them."""
+        try:
+            # Nearly always that is all, and keeping account of attempts costs as much as an update.
+            return self._attempt(tenant, works)
+        except _Retry as fault:
+            made = [fault]
+
+        def attempt() -> tuple[Any, ...]:
+            if made:
+                raise made.pop()
+            return self._attempt(tenant, works)
+
         attempts = Retrying(
             retry=retry_if_exception_type(_Retry),
             stop=stop_after_attempt(ATTEMPTS),
             wait=wait_random_exponential(multiplier=0.02, max=1.0),
             reraise=True,
         )
-        began_s = time.perf_counter()
-        failed = True
-        try:
-            answers = attempts(self._attempt, begun[0].tenant, [waiting.work for waiting in begun])
-            failed = False
-        finally:
-            self._measure(begun, began_s, failed=failed)
-        return answers
+        return attempts(attempt)
 
     def _measure(self, begun: Sequence[Waiting], began_s: float, *, failed: bool) -> None:
         try:

@@ -3,7 +3,7 @@
 The number of statements does not depend on the number of commands.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -79,9 +79,14 @@ class Transactions:
     def apply(self, cursor: DriverCursor, tenant: str, batches: Sequence[Batch]) -> Applied:
         """Applies batches of one tenant in order; a later one sees an earlier one's results."""
         now = self._clock()
-        last_change, mark, quota = self.take_changes(cursor, tenant, len(batches), now)
+        needs = Needs.of(batches)
+        self._ask_changes(cursor, tenant, len(batches), now)
+        # Sent along: it runs when the tenant's lock has been taken, and sees what was committed until then.
+        looking_up = self._look_up(cursor.connection.cursor(), tenant, needs.ids) if needs.ids else None
+        last_change, mark, quota = self._taken_changes(cursor, tenant, len(batches), now)
         allowance = allowance_from(quota, now) if quota is not None else None
-        workspace, loaded = self._load(cursor, tenant, batches, now)
+        found = looking_up.fetchall() if looking_up is not None else []
+        workspace, loaded = self._load(cursor, tenant, batches, needs, found, now)
         first_change = last_change - len(batches) + 1
         decisions = [
             decide(
@@ -107,30 +112,50 @@ class Transactions:
 
         Gives the last number, what `Engine.was_committed` knows the transaction by, and what `quotas` reads.
         """
-        started = to_microseconds(now)
-        cursor.execute(self._statements.take_changes, {TENANT: tenant, "count": count, "now": started})
+        self._ask_changes(cursor, tenant, count, now)
+        return self._taken_changes(cursor, tenant, count, now)
+
+    def _ask_changes(self, cursor: DriverCursor, tenant: str, count: int, now: datetime) -> None:
+        values = {TENANT: tenant, "count": count, "now": to_microseconds(now)}
+        cursor.execute(self._statements.take_changes, values)
+
+    def _taken_changes(
+        self, cursor: DriverCursor, tenant: str, count: int, now: datetime
+    ) -> tuple[int, str | None, str | None]:
         change, created_at, mark, quota = cursor.fetchone()
-        if change == count and created_at == started:
+        if change == count and created_at == to_microseconds(now):
             default = container_row(tenant, default_container(now))
             self._engine.write(cursor, self._statements.new_container, [default])
         return change, mark, quota
 
+    def _look_up(self, cursor: DriverCursor, tenant: str, ids: Collection[str]) -> DriverCursor:
+        """The cursor, which has been asked for the memories with these ids."""
+        by_ids = self._statements.by_ids
+        cursor.execute(by_ids.text, {**by_ids.fixed, TENANT: tenant, "ids": self._engine.texts(ids)})
+        return cursor
+
     def _load(
-        self, cursor: DriverCursor, tenant: str, batches: Sequence[Batch], now: datetime
+        self,
+        cursor: DriverCursor,
+        tenant: str,
+        batches: Sequence[Batch],
+        needs: Needs,
+        found: list[Any],
+        now: datetime,
     ) -> tuple[Workspace, dict[str, Memory]]:
-        """The workspace, and the memories in it as they are stored."""
-        needs = Needs.of(batches)
+        """The workspace, and the memories in it as they are stored; ``found`` are those with the ids that it needs."""
         workspace = Workspace()
         statements, texts = self._statements, self._engine.texts
 
         def rows(statement: VisibleStatement, values: dict[str, Any]) -> list[Any]:
             cursor.execute(statement.text, {**statement.fixed, TENANT: tenant, **values})
-            found: list[Any] = cursor.fetchall()
-            return found
+            return list(cursor.fetchall())
 
-        loaded: list[Any] = []
-        if needs.ids:
-            loaded += self._by_ids(rows, needs.ids)
+        loaded = found
+        # The sessions of entries are asked for only now, and mostly not at all: one statement for both takes twice as
+        # long for sessions.
+        if sessions := {row[_SESSION_PLACE] for row in found} - needs.ids - {None}:
+            loaded = found + self._look_up(cursor, tenant, sessions).fetchall()
         if needs.entries:
             loaded += rows(statements.by_entry_keys, self._engine.pair_values(needs.entries))
         if needs.sessions_whole:
@@ -155,14 +180,6 @@ class Transactions:
             for subject, key, fingerprint, answer in rows(statements.answers, values):
                 workspace.answers[subject, key] = (fingerprint, answer_from(answer))
         return workspace, stored
-
-    def _by_ids(self, rows: Callable[[VisibleStatement, dict[str, Any]], list[Any]], ids: set[str]) -> list[Any]:
-        """The memories with these ids, and the sessions of the entries among them."""
-        by_ids, texts = self._statements.by_ids, self._engine.texts
-        found = rows(by_ids, {"ids": texts(ids)})
-        # Asked for only now, and mostly not at all: one statement for both takes twice as long for sessions.
-        sessions = {row[_SESSION_PLACE] for row in found} - ids - {None}
-        return found + rows(by_ids, {"ids": texts(sessions)}) if sessions else found
 
     def write(
         self,
