@@ -92,6 +92,11 @@ class Watched:
     def connect(self, *, read_only: bool) -> "_Noting":
         return _Noting(self._engine.connect(read_only=read_only), self.sent)
 
+    @contextmanager
+    def sent_together(self, connection: Any) -> Iterator["_Noting"]:
+        with self._engine.sent_together(connection) as sending:
+            yield sending if isinstance(sending, _Noting) else _Noting(sending, self.sent)
+
     def transactions(self) -> list[list[Statement]]:
         """What was sent between each BEGIN and its COMMIT."""
         found: list[list[Statement]] = []
@@ -119,6 +124,10 @@ class _Noting:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._driver, name)
+
+    @property
+    def connection(self) -> "_Noting":
+        return _Noting(self._driver.connection, self._sent)
 
     def cursor(self) -> "_Noting":
         return _Noting(self._driver.cursor(), self._sent)

@@ -42,9 +42,9 @@ class Engine(Protocol):
         """A new connection in autocommit mode, set up for our statements."""
         ...
 
-    def sent_together(self, connection: Connection) -> AbstractContextManager[object]:
-        """Inside, statements need not wait for those before them; what one raises may be raised by a later one, at the
-        latest by the end of the block. A cursor that is asked for rows has sent nothing before that gave others."""
+    def sent_together(self, connection: Connection) -> AbstractContextManager[Connection]:
+        """Gives what to send through inside the block, where statements need not wait for those before them. What one
+        raises may be raised by a later one, at the latest by the end of the block."""
         ...
 
     def begin(self, cursor: DriverCursor) -> None:

@@ -307,10 +307,10 @@ class Lane:
                 answers, mark = self._done(cursor, tenant, works)
                 cursor.execute("COMMIT")
             else:
-                with self._engine.sent_together(connection):
-                    self._engine.begin(connection.cursor())
-                    answers, mark = self._done(connection.cursor(), tenant, works)
-                    connection.cursor().execute("COMMIT")
+                with self._engine.sent_together(connection) as sending:
+                    self._engine.begin(sending.cursor())
+                    answers, mark = self._done(sending.cursor(), tenant, works)
+                    sending.cursor().execute("COMMIT")
         except Exception as fault:
             self._roll_back()
             # A COMMIT that failed may have taken effect all the same: its connection may have broken after it.

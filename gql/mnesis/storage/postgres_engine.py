@@ -43,6 +43,7 @@ from mnesis.storage.engines import (
     excluded_columns,
     storable,
 )
+from mnesis.storage.pipelined import Pipeline, WriterConnection
 
 _TRANSIENT = (
     errors.SerializationFailure,
@@ -101,16 +102,14 @@ class PostgresEngine:
         """Raises psycopg.OperationalError where the server cannot be reached."""
         # Typed as if psycopg's own parameters could be among them.
         parts: dict[str, Any] = {**_CONNECTION, **conninfo_to_dict(self._url)}
-        connection = psycopg.connect(autocommit=True, **parts)
+        connection = WriterConnection.connect(autocommit=True, **parts)
         # JSON is handed on as the text it was written as.
         connection.adapters.register_loader("json", TextLoader)
         connection.execute(_SETTINGS + (_READER_SETTINGS if read_only else _WRITER_SETTINGS))
         return connection
 
-    def sent_together(self, connection: Connection) -> AbstractContextManager[object]:
-        """Through psycopg's pipeline: only rows that are asked for cost a round trip, and the end of the block."""
-        pipeline: AbstractContextManager[object] = connection.pipeline()
-        return pipeline
+    def sent_together(self, connection: Connection) -> AbstractContextManager[Connection]:
+        return Pipeline(connection)
 
     def begin(self, cursor: DriverCursor) -> None:
         """READ COMMITTED, set in so many words: the tenant's row lock orders the writers, and what is read

@@ -51,9 +51,9 @@ class SqliteEngine:
             connection.create_function(function.__name__, 2, function, deterministic=True)
         return connection
 
-    def sent_together(self, connection: Connection) -> AbstractContextManager[object]:
+    def sent_together(self, connection: Connection) -> AbstractContextManager[Connection]:
         """There is nothing between a file and the statement."""
-        return nullcontext()
+        return nullcontext(connection)
 
     def begin(self, cursor: DriverCursor) -> None:
         """Takes the one write lock at once, so that nothing read before it decides anything."""
