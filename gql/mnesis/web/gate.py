@@ -1,20 +1,19 @@
 """What a request passes before any edge sees it: its host, its caller, the size of its body."""
 
 import logging
-from collections.abc import Awaitable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from urllib.parse import urlsplit
 
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mnesis.domain.caller import Caller
 from mnesis.web.answers import error_answer
 from mnesis.web.authentication import Authenticator, Unauthenticated
 from mnesis.web.dialects import Dialect, dialect_at
 from mnesis.web.heads import Heads, heads_of
 from mnesis.web.keys import KeysUnavailable
-from mnesis.web.request_notes import called_by
+from mnesis.web.request_notes import current_request
 from mnesis.web.routes import needs_a_caller
 
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -68,36 +67,32 @@ class Gate:
             # message.
             await service(scope, receive, send)
             return
+        note = current_request()
+        assert note is not None  # `RequestNotes` stands before this.
         if needs_a_caller(path):
-            caller = await self._caller(heads, path)
-            if not isinstance(caller, Caller):
-                await caller(scope, receive, send)
+            try:
+                caller = await self._authenticator.authenticate(self._credentials(heads, path))
+            except (Unauthenticated, KeysUnavailable) as unknown:
+                await _unknown(unknown)(scope, receive, send)
                 return
-            scope.setdefault("state", {})["caller"] = caller
-            called_by(caller)
+            scope.setdefault("state", {})["caller"] = note.caller = caller
         if announces_more(heads, self._request_bytes):
             await self._too_large()(scope, receive, send)
             return
-        body = BodyLimit(self._request_bytes, receive, send)
         try:
-            await service(scope, body.receive, body.send)
+            await service(scope, at_most(self._request_bytes, receive), send)
         except TooLarge:
-            if body.answered:
+            if note.status:
+                # It has been answered already.
                 raise
             await self._too_large()(scope, receive, send)
 
-    async def _caller(self, heads: Heads, path: str) -> Caller | Response:
-        """Who asks, or what is answered to somebody who is not known."""
-        try:
-            header = authorization(heads)
-            if self._dialects and (dialect := dialect_at(path, self._dialects)) is not None:
-                header = dialect.authorization(header)
-            return await self._authenticator.authenticate(header)
-        except Unauthenticated as refused:
-            return challenge(refused)
-        except KeysUnavailable as unavailable:
-            _log.warning("%s", unavailable)
-            return error_answer(503, "Tokens cannot be checked at the moment.", headers={"Retry-After": "10"})
+    def _credentials(self, heads: Heads, path: str) -> str | None:
+        """What stands in `Authorization`, as an `Authenticator` reads it. Raises `Unauthenticated`."""
+        header = authorization(heads)
+        if self._dialects and (dialect := dialect_at(path, self._dialects)) is not None:
+            return dialect.authorization(header)
+        return header
 
     def _too_large(self) -> Response:
         most = self._request_bytes
@@ -116,7 +111,7 @@ class LocalOnly:
 
     def refusal(self, heads: Heads) -> str | None:
         """Why a request does not pass; None where it does."""
-        if not _is_local(b"//" + heads.first.get(b"host", b"")):
+        if not _is_this_machine(heads.first.get(b"host", b"")):
             return "Without authentication the server answers to localhost, 127.0.0.1 and [::1] only."
         origin = heads.first.get(b"origin")
         if origin is not None and str(origin, "latin-1") not in self._origins and not _is_local(origin):
@@ -126,19 +121,25 @@ class LocalOnly:
 
 def authorization(heads: Heads) -> str | None:
     """The credentials of a request; raises `Unauthenticated` where there are several, of which one might not hold."""
+    if b"authorization" not in heads.first:
+        return None
     values = heads.every(b"authorization")
     if len(values) > 1:
         raise Unauthenticated("There must be one Authorization header.")
-    return str(values[0], "latin-1") if values else None
+    return str(values[0], "latin-1")
 
 
-def challenge(refused: Unauthenticated) -> Response:
-    """The answer that asks for credentials, as RFC 6750 has it."""
-    asked = 'Bearer realm="mnesis"'
-    if not refused.missing:
-        told = refused.message.replace('"', "'")
-        asked += f', error="invalid_token", error_description="{told}"'
-    return error_answer(401, refused.message, headers={"WWW-Authenticate": asked})
+def _unknown(unknown: Unauthenticated | KeysUnavailable) -> Response:
+    """The answer to somebody of whom it is not known who it is."""
+    if isinstance(unknown, KeysUnavailable):
+        _log.warning("%s", unknown)
+        return error_answer(503, "Tokens cannot be checked at the moment.", headers={"Retry-After": "10"})
+    # As RFC 6750 has it.
+    challenge = 'Bearer realm="mnesis"'
+    if not unknown.missing:
+        told = unknown.message.replace('"', "'")
+        challenge += f', error="invalid_token", error_description="{told}"'
+    return error_answer(401, unknown.message, headers={"WWW-Authenticate": challenge})
 
 
 def announces_more(heads: Heads, most_bytes: int) -> bool:
@@ -151,35 +152,29 @@ class TooLarge(Exception):
     """A body has more bytes than it may have."""
 
 
-class BodyLimit:
-    """Stands between a service and a request: counts its body, which need not be announced, and whether an answer was
-    begun."""
+def at_most(most_bytes: int, receive: Receive) -> Receive:
+    """Receives a body that has no more bytes, whether its length was announced or not; raises `TooLarge` else."""
+    received = 0
 
-    __slots__ = ("_left", "_receive", "_send", "answered")
-
-    def __init__(self, most_bytes: int, receive: Receive, send: Send) -> None:
-        self._left = most_bytes
-        self._receive = receive
-        self._send = send
-        self.answered = False
-
-    async def receive(self) -> Message:
-        """Raises `TooLarge`."""
-        message = await self._receive()
+    async def receive_within_limit() -> Message:
+        nonlocal received
+        message = await receive()
         if message["type"] == "http.request":
-            self._left -= len(message.get("body", b""))
-            if self._left < 0:
+            received += len(message.get("body", b""))
+            if received > most_bytes:
                 raise TooLarge
         return message
 
-    def send(self, message: Message) -> Awaitable[None]:
-        self.answered = True
-        return self._send(message)
+    return receive_within_limit
+
+
+@lru_cache(maxsize=256)
+def _is_this_machine(host: bytes) -> bool:
+    return _is_local(b"//" + host)
 
 
 @lru_cache(maxsize=256)
 def _is_local(address: bytes) -> bool:
-    """Whether an address, which begins with its scheme or with two slashes, is one of this machine."""
     try:
         return urlsplit(str(address, "latin-1")).hostname in LOCAL_NAMES
     except ValueError:

@@ -40,12 +40,14 @@ CLOSING_CODES = {
 class RequestNote:
     """One HTTP request, or one socket with everything that is asked over it.
 
-    ``operations`` counts what was observed of it, so that a refusal is not told twice.
+    ``status`` is 0 until it is answered. ``operations`` counts what was observed of it, so that a refusal is not told
+    twice.
     """
 
     id: str
     headers: Sequence[tuple[bytes, bytes]] = ()
     caller: Caller | None = None
+    status: int = 0
     operations: int = 0
 
 
@@ -79,18 +81,16 @@ class RequestNotes:
             await self._app(scope, receive, send)
             return
         note = RequestNote(_id(heads_of(scope)), scope["headers"])
-        status = 0
 
         # What only hands on awaits nothing itself: every coroutine in between is paid for at every step of those
         # inside.
         def send_noted(message: Message) -> Awaitable[None]:
-            nonlocal status
             kind = message["type"]
             if kind == "http.response.start":
-                status = message["status"]
+                note.status = message["status"]
                 message["headers"] = [*message.get("headers", ()), *_SAFE, (_HEADER, note.id.encode())]
             elif kind == "websocket.accept":
-                status = 101
+                note.status = 101
                 message["headers"] = [*message.get("headers", ()), (_HEADER, note.id.encode())]
             elif kind == "websocket.close" and message.get("code") in CLOSING_CODES:
                 self._observer.refused(CLOSING_CODES[message["code"]], message["code"])
@@ -101,12 +101,12 @@ class RequestNotes:
             await self._app(scope, receive, send_noted)
         except Exception as fault:
             # Starlette would answer outside of this, where neither the answer nor the log knew the id.
-            if scope["type"] == "http" and not status:
+            if scope["type"] == "http" and not note.status:
                 await (await answer_fault(Request(scope), fault))(scope, receive, send_noted)
             raise
         finally:
-            if status >= 400 and not note.operations:
-                self._observer.refused(CODES.get(status, CODES[400]), status)
+            if note.status >= 400 and not note.operations:
+                self._observer.refused(CODES.get(note.status, CODES[400]), note.status)
             _current.reset(token)
 
 
