@@ -116,4 +116,4 @@ def _id(heads: Heads) -> str:
             if _ID.fullmatch(value):
                 return str(value, "ascii")
     # No secret: an id has to be another one each time, and asking the system for it would let other threads go first.
-    return f"{getrandbits(128):032x}"
+    return getrandbits(128).to_bytes(16, "big").hex()
