@@ -58,8 +58,7 @@ def test_a_foreign_page_does_not(origin: str) -> None:
     assert "local pages" in (local.refusal(heads(("host", "localhost"), ("origin", origin))) or "")
 
 
-def test_there_is_one_authorization_or_none() -> None:
-    assert authorization(heads()) is None
+def test_there_is_one_authorization() -> None:
     assert authorization(heads(("authorization", "Bearer x"))) == "Bearer x"
     with pytest.raises(Unauthenticated):
         authorization(heads(("authorization", "Bearer x"), ("authorization", "Bearer x")))

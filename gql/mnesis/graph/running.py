@@ -75,7 +75,8 @@ class Running:
 
     def checked(self, prepared: Prepared, variables: dict[str, Any]) -> None:
         """Raises `NotBegun` where the operation costs too much."""
-        cost, most = self._costs.of(prepared.document, prepared.operation).of(variables), self._limits.cost
+        known, most = self._costs.of(prepared.document, prepared.operation), self._limits.cost
+        cost = known.of(variables) if known.fixed is None else known.fixed
         if cost > most:
             text = (
                 f"The operation costs {cost}; at most {most} are allowed. Its cost is the number of fields that the"

@@ -89,7 +89,7 @@ class Gate:
 
     def _credentials(self, heads: Heads, path: str) -> str | None:
         """What stands in `Authorization`, as an `Authenticator` reads it. Raises `Unauthenticated`."""
-        header = authorization(heads)
+        header = authorization(heads) if b"authorization" in heads.first else None
         if self._dialects and (dialect := dialect_at(path, self._dialects)) is not None:
             return dialect.authorization(header)
         return header
@@ -119,10 +119,9 @@ class LocalOnly:
         return None
 
 
-def authorization(heads: Heads) -> str | None:
-    """The credentials of a request; raises `Unauthenticated` where there are several, of which one might not hold."""
-    if b"authorization" not in heads.first:
-        return None
+def authorization(heads: Heads) -> str:
+    """The credentials of a request that has some; raises `Unauthenticated` where there are several, of which one might
+    not hold."""
     values = heads.every(b"authorization")
     if len(values) > 1:
         raise Unauthenticated("There must be one Authorization header.")

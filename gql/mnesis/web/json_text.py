@@ -17,7 +17,9 @@ class NotJson(Exception):
 
 def decoded(body: bytes) -> Any:
     """What JSON in UTF-8 says. Raises `NotJson`."""
-    if not _may_hold_long_numbers(body):
+    # To look for one run of a character takes a tenth of the time that a regular expression takes.
+    alike = body.translate(_DIGITS_ALIKE)
+    if _SHORTEST_LONG not in alike and _SHORTEST_LONG_BELOW_ZERO not in alike:
         try:
             return orjson.loads(body)
         except orjson.JSONDecodeError:
@@ -28,12 +30,6 @@ def decoded(body: bytes) -> Any:
         return json.loads(body.decode(), parse_constant=_refused_constant)
     except (ValueError, RecursionError):
         raise NotJson("The body is not valid JSON in UTF-8.") from None
-
-
-def _may_hold_long_numbers(body: bytes) -> bool:
-    # To look for one run of a character takes a tenth of the time that a regular expression takes.
-    alike = body.translate(_DIGITS_ALIKE)
-    return _SHORTEST_LONG in alike or _SHORTEST_LONG_BELOW_ZERO in alike
 
 
 def _refused_constant(name: str) -> None:
