@@ -180,13 +180,13 @@ async def test_a_bad_request_is_no_event(server: Server) -> None:
 
 def test_events_are_chosen_where_they_are_preferred() -> None:
     assert (
-        answer_type([EVENTS])
-        == answer_type([f"{EVENTS}, {JSON}"])
-        == answer_type([f"{JSON};q=0.5, {EVENTS}"])
+        answer_type([EVENTS.encode()])
+        == answer_type([f"{EVENTS}, {JSON}".encode()])
+        == answer_type([f"{JSON};q=0.5, {EVENTS}".encode()])
         == EVENTS
     )
-    assert takes_events([URQL])
-    assert not takes_events([f"{EVENTS};q=0", "*/*"])
+    assert takes_events([URQL.encode()])
+    assert not takes_events([f"{EVENTS};q=0".encode(), b"*/*"])
 
 
 async def test_a_connection_is_kept_alive(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -144,7 +144,25 @@ async def test_a_document_that_is_refused_is_told_by_status_where_the_client_kno
 def test_the_cost_is_the_number_of_fields_with_lists_as_factors(
     document: str, variables: dict[str, Any], expected: int
 ) -> None:
-    assert cost(document, **variables) == expected
+    known = cost_of(document)
+    assert known.of(variables) == expected
+    assert known.fixed in (None, expected)
+
+
+@pytest.mark.parametrize(
+    ("document", "is_fixed"),
+    [
+        ("{ memories(first: 7) { nodes { id history { nodes { id } } } } }", True),
+        ("{ a: memories { ...F } b: memories { ...F } } fragment F on MemoryConnection { nodes { id } }", True),
+        ("query($i: ID!) { node(id: $i) { ... on WorkingMemory { messages { role } } } }", True),
+        ("query($n: Int) { memories(first: $n) { nodes { id } } }", False),
+        ("query($n: Int) { memories(first: 7) { nodes { history(first: $n) { nodes { id } } } } }", False),
+        ("query($f: MemoryFilter) { memories(filter: $f) { totalCount } }", False),
+        ("mutation($i: [CreateMemoryInput!]!) { createMemories(input: {items: $i}) { replayed } }", False),
+    ],
+)
+def test_a_cost_that_no_variable_changes_is_added_up_once(document: str, is_fixed: bool) -> None:
+    assert (cost_of(document).fixed is not None) is is_fixed
 
 
 def test_introspection_costs_a_fraction_of_what_is_allowed() -> None:

@@ -1,9 +1,15 @@
 """What the log tells of operations and of faults, and what it never tells."""
 
+import asyncio
+import io
 import json
 import logging
+import re
 import sqlite3
-from collections.abc import Callable
+import sys
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import httpx
@@ -11,7 +17,7 @@ import psycopg
 import pytest
 
 from mnesis.observing.faults_shown import shown_fault, shown_trace
-from mnesis.observing.logs import configure_logs
+from mnesis.observing.logs import configure_logs, write_line
 from mnesis.usecases.ports import StoreFault
 from tests.graph.live import SECRET, WATCH, Server, bearer, served
 from tests.observing.written import Written, writing
@@ -401,6 +407,152 @@ def test_a_terminal_gets_readable_lines() -> None:
     assert "{" not in line
     assert any("in raised" in each for each in trace)
     assert MARK not in written.text
+
+
+class Stream(io.StringIO):
+    """Remembers what was written at once; it may be one that takes nothing more."""
+
+    def __init__(self, *, is_broken: bool = False) -> None:
+        super().__init__()
+        self.writes: list[str] = []
+        self._is_broken = is_broken
+
+    def write(self, text: str) -> int:
+        if self._is_broken:
+            raise OSError
+        self.writes.append(text)
+        return super().write(text)
+
+
+@contextmanager
+def as_served(monkeypatch: pytest.MonkeyPatch, stream: Stream) -> Iterator[logging.Handler]:
+    """The log as a server sets it up, to this stream."""
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    root.handlers = []
+    monkeypatch.setattr(sys, "stderr", stream)
+    try:
+        configure_logs(level="info", form="json")
+        [handler] = root.handlers
+        yield handler
+    finally:
+        monkeypatch.undo()
+        root.handlers = handlers
+        root.setLevel(level)
+
+
+OPERATIONS = logging.getLogger("mnesis.operations")
+
+
+def operation(name: str) -> dict[str, Any]:
+    return {"operation": name, "type": "query", "duration_ms": 1.5, "outcome": "refused", "codes": ["A"]}
+
+
+def without_instant(line: str) -> str:
+    return re.sub(r'"timestamp":"[0-9T:.-]{19,}Z"', '"timestamp":""', line)
+
+
+async def test_lines_of_one_turn_are_written_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = Stream()
+    with as_served(monkeypatch, stream):
+        for name in ("A", "B", "C"):
+            write_line(OPERATIONS, "operation", operation(name))
+        assert stream.writes == []
+        await asyncio.sleep(0)
+        write_line(OPERATIONS, "operation", operation("D"))
+        await asyncio.sleep(0)
+    together = [[json.loads(line)["operation"] for line in each.splitlines()] for each in stream.writes]
+    assert together == [["A", "B", "C"], ["D"]]
+
+
+async def test_lines_stand_in_the_order_in_which_they_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = Stream()
+    with as_served(monkeypatch, stream):
+        write_line(OPERATIONS, "operation", operation("A"))
+        logging.getLogger("mnesis.storage").warning("Between.")
+        write_line(OPERATIONS, "operation", operation("B"))
+        await asyncio.get_running_loop().run_in_executor(None, logging.getLogger("mnesis.storage").error, "Beside.")
+        write_line(OPERATIONS, "operation", operation("C"))
+        await asyncio.sleep(0)
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [line.get("operation", line["event"]) for line in lines] == ["A", "Between.", "B", "Beside.", "C"]
+
+
+def one_turn(do: Callable[[], None]) -> None:
+    """In an event loop that has no turn after this one."""
+    loop = asyncio.new_event_loop()
+    loop.call_soon(loop.stop)
+    loop.call_soon(do)
+    loop.run_forever()
+    loop.close()
+
+
+def test_no_line_is_lost_where_a_loop_or_the_process_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def ask(name: str) -> None:
+        write_line(OPERATIONS, "operation", operation(name))
+
+    stream = Stream()
+    with as_served(monkeypatch, stream) as handler:
+        one_turn(lambda: write_line(OPERATIONS, "operation", operation("A")))
+        assert stream.writes == []
+        asyncio.run(ask("B"))
+        assert stream.getvalue().count('operation":') == 2
+        write_line(OPERATIONS, "operation", operation("C"))
+        assert stream.getvalue().count('operation":') == 3
+        one_turn(lambda: write_line(OPERATIONS, "operation", operation("D")))
+        logging.shutdown([weakref.ref(handler)])
+    assert [json.loads(line)["operation"] for line in stream.getvalue().splitlines()] == ["A", "B", "C", "D"]
+
+
+async def test_a_line_says_the_same_whatever_writes_it(monkeypatch: pytest.MonkeyPatch, written: Written) -> None:
+    write_line(OPERATIONS, "operation", operation("A"))
+    stream = Stream()
+    with as_served(monkeypatch, stream):
+        write_line(OPERATIONS, "operation", operation("A"))
+        await asyncio.sleep(0)
+    assert without_instant(stream.getvalue()) == without_instant(written.text)
+    assert '"timestamp":""' in without_instant(stream.getvalue())
+
+
+@pytest.mark.parametrize("change", ["another handler", "a handler below", "a filter", "a filter of the log", "a level"])
+async def test_what_is_set_up_otherwise_gets_records(monkeypatch: pytest.MonkeyPatch, change: str) -> None:
+    stream, other = Stream(), Stream()
+    with as_served(monkeypatch, stream) as handler, ExitStack() as stack:
+        match change:
+            case "another handler":
+                stack.enter_context(added(logging.getLogger(), logging.StreamHandler(other)))
+            case "a handler below":
+                stack.enter_context(added(logging.getLogger("mnesis"), logging.StreamHandler(other)))
+            case "a filter":
+                handler.addFilter(lambda record: False)
+            case "a filter of the log":
+                refuse = logging.Filter("nobody")
+                OPERATIONS.addFilter(refuse)
+                stack.callback(OPERATIONS.removeFilter, refuse)
+            case "a level":
+                handler.setLevel(logging.ERROR)
+        write_line(OPERATIONS, "operation", operation("A"))
+        await asyncio.sleep(0)
+    assert (len(stream.writes), len(other.writes)) == ((1, 1) if "handler" in change else (0, 0))
+
+
+@contextmanager
+def added(to: logging.Logger, handler: logging.Handler) -> Iterator[None]:
+    to.addHandler(handler)
+    try:
+        yield
+    finally:
+        to.removeHandler(handler)
+
+
+async def test_a_log_that_cannot_be_written_stops_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with as_served(monkeypatch, Stream(is_broken=True)):
+        monkeypatch.undo()
+        write_line(OPERATIONS, "operation", operation("A"))
+        await asyncio.sleep(0)
+    assert "OSError" in capsys.readouterr().err
 
 
 def test_logging_that_is_configured_already_stays() -> None:

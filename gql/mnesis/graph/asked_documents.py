@@ -36,6 +36,9 @@ class AskedDocuments:
 
     def prepare(self, asked: Operation, tenant: str) -> Prepared:
         """Raises `NotPrepared`."""
+        if not asked.extensions and asked.document_id is None:
+            # As most are.
+            return self._prepared(asked.query or "", asked)
         persisted = asked.extensions.get("persistedQuery")
         if asked.document_id is not None and persisted is not None:
             raise _refused("Send documentId or extensions.persistedQuery, not both.", BAD_USER_INPUT)

@@ -1,12 +1,13 @@
 """What a client asks for, as it arrives over HTTP: read strictly, and never with a fault."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import orjson
 from starlette.datastructures import QueryParams
 
+from mnesis.domain.quickly import quickly_made
 from mnesis.web import json_text
 
 _WORDS = ("query", "operationName", "documentId")
@@ -20,7 +21,7 @@ class NotJson(BadRequest):
     """What should be JSON cannot be read."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@quickly_made
 class Operation:
     """One operation to run: its document, its name where the document holds several, and its variables.
 

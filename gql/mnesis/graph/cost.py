@@ -63,6 +63,11 @@ class _Page:
     asked: tuple[int | str, ...]
     most: int
 
+    @property
+    def fixed(self) -> int | None:
+        """The length where no variable can change it."""
+        return self.length({}) if not self.asked or isinstance(self.asked[0], int) else None
+
     def length(self, variables: _Variables) -> int:
         for asked in self.asked:
             value = variables.get(asked) if isinstance(asked, str) else asked
@@ -79,6 +84,12 @@ class _Input:
 
     given: ValueNode
     type: GraphQLInputType
+
+    @property
+    def holds_commands(self) -> bool:
+        """Whether there may be any, whatever is given."""
+        within = _within(self.type)
+        return within.is_list or any(_within(inner).is_list for _, inner in within.fields)
 
     def commands(self, variables: _Variables) -> int:
         value, within = _value(self.given, variables), _within(self.type)
@@ -101,6 +112,10 @@ class _Results:
 
     inputs: tuple[_Input, ...]
 
+    @property
+    def fixed(self) -> int | None:
+        return None if any(given.holds_commands for given in self.inputs) else 0
+
     def length(self, variables: _Variables) -> int:
         return sum(given.commands(variables) for given in self.inputs)
 
@@ -108,6 +123,8 @@ class _Results:
 @dataclass(frozen=True, slots=True)
 class _Usual:
     """A list of objects of which nothing is known."""
+
+    fixed: int | None = USUAL_LENGTH
 
     def length(self, variables: _Variables) -> int:
         return USUAL_LENGTH
@@ -130,6 +147,22 @@ class _Sum:
     def is_fixed(self) -> bool:
         return not (self.inputs or self.commands or self.parts)
 
+    def folded(self, known: "dict[int, _Sum]") -> "_Sum":
+        """The same with everything added up that no variable can change. ``known`` are parts that have been folded, by
+        their ids, because a fragment stands in as many places as it is spread in."""
+        fixed = self.fixed
+        parts: list[tuple[_Length | None, _Sum]] = []
+        for length, part in self.parts:
+            if id(part) not in known:
+                known[id(part)] = part.folded(known)
+            times, folded = length.fixed if length is not None else 1, known[id(part)]
+            if times is not None and folded.is_fixed:
+                fixed += times * folded.fixed
+            else:
+                parts.append((length, folded))
+        commands = tuple(results for results in self.commands if results.fixed is None)
+        return _Sum(fixed, self.inputs, commands, tuple(parts))
+
     def of(self, variables: _Variables) -> int:
         cost = self.fixed
         for given in self.inputs:
@@ -145,8 +178,10 @@ class Cost:
     """What an operation costs, whatever its variables."""
 
     def __init__(self, reckoned: _Sum, defaults: dict[str, Any]) -> None:
-        self._reckoned = reckoned
+        self._reckoned = reckoned.folded({})
         self._defaults = defaults
+        self.fixed = self._reckoned.fixed if self._reckoned.is_fixed else None
+        """The cost where no variable can change it."""
 
     def of(self, variables: _Variables) -> int:
         """The cost with these variables, which need not have been checked."""

@@ -1,7 +1,7 @@
 """GraphQL over HTTP and WebSocket, as an ASGI application behind the gate of ``web/``."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -24,6 +24,7 @@ from mnesis.graph.statuses import answer_status, refusal_status
 from mnesis.usecases.memories import Memories
 from mnesis.usecases.watching import NoFeed, WatchableMemories
 from mnesis.web.authentication import Authenticator, LocalAuthenticator
+from mnesis.web.heads import heads_of
 from mnesis.web.observation import UNOBSERVED, Observer
 from mnesis.web.rates import UNBOUNDED, RateLimiter
 
@@ -60,7 +61,7 @@ class GraphQLEndpoint:
             await self._sockets(scope, receive, send)
             return
         try:
-            response = await self._response(scope, receive, _Said(scope["headers"]))
+            response = await self._response(scope, receive)
         except ClientDisconnect:
             return
         await response(scope, receive, send)
@@ -69,14 +70,16 @@ class GraphQLEndpoint:
         """Ends the event streams, which would keep the server from stopping."""
         self._stopping.set()
 
-    async def _response(self, scope: Scope, receive: Receive, said: "_Said") -> ASGIApp:
-        media_type = answer_type(said.accept)
+    async def _response(self, scope: Scope, receive: Receive) -> ASGIApp:
+        heads = heads_of(scope)
+        accept = heads.every(b"accept")
+        media_type = answer_type(accept)
         read_only = scope["method"] == "GET"
         if not read_only and scope["method"] != "POST":
             return _refused(405, "Send a GET or a POST request.", media_type or JSON, {"Allow": "GET, POST"})
         if media_type is None:
             return _refused(406, _FORMS, JSON)
-        if not read_only and not is_json(said.content_type):
+        if not read_only and not is_json(heads.first.get(b"content-type")):
             return _refused(415, "Send the content type application/json, in UTF-8.", media_type)
         try:
             if read_only:
@@ -84,26 +87,18 @@ class GraphQLEndpoint:
             else:
                 asked = decoded(await _body(receive))
                 if isinstance(asked, list):
-                    if (refusal := self._too_often(scope, media_type, max(1, len(asked)))) is not None:
-                        return refusal
-                    return await self._batch(asked, scope, said)
+                    if wait_s := self._rates.wait_s(scope["state"]["caller"], max(1, len(asked))):
+                        return _too_often(wait_s, media_type)
+                    return await self._batch(asked, scope, accept)
                 operation = operation_from(asked)
         except BadRequest as bad:
             return _refused(refusal_status(bad, self._profile), str(bad), media_type)
-        if (refusal := self._too_often(scope, media_type, 1)) is not None:
-            return refusal
-        return await self._executed(operation, scope, said, media_type, read_only=read_only)
+        if wait_s := self._rates.wait_s(scope["state"]["caller"]):
+            return _too_often(wait_s, media_type)
+        return await self._executed(operation, scope, accept, media_type, read_only=read_only)
 
-    def _too_often(self, scope: Scope, media_type: str, requests: int) -> ASGIApp | None:
-        wait_s = self._rates.wait_s(scope["state"]["caller"], requests)
-        if not wait_s:
-            return None
-        error = rate_limited(wait_s)
-        headers = {"Retry-After": str(error["extensions"]["retryAfter"])}
-        return _response(429, {"errors": [error]}, media_type, headers)
-
-    async def _batch(self, asked: list[Any], scope: Scope, said: "_Said") -> ASGIApp:
-        media_type = answer_type(said.accept, among=(JSON, RESPONSE_JSON))
+    async def _batch(self, asked: list[Any], scope: Scope, accept: Sequence[bytes]) -> ASGIApp:
+        media_type = answer_type(accept, among=(JSON, RESPONSE_JSON))
         if media_type is None:
             return _refused(406, "A list of operations is answered in JSON.", JSON)
         try:
@@ -113,7 +108,7 @@ class GraphQLEndpoint:
         return _response(200, answers, media_type)
 
     async def _executed(
-        self, asked: Operation, scope: Scope, said: "_Said", media_type: str, *, read_only: bool
+        self, asked: Operation, scope: Scope, accept: Sequence[bytes], media_type: str, *, read_only: bool
     ) -> ASGIApp:
         try:
             prepared = self._operations.prepare(asked, scope["state"]["caller"])
@@ -125,7 +120,7 @@ class GraphQLEndpoint:
             return _refused(405, "A GET request cannot carry a mutation; send a POST request.", media_type, _POST_ONLY)
         try:
             if prepared.watches:
-                if not takes_events(said.accept):
+                if not takes_events(accept):
                     return _refused(406, _HOW_TO_WATCH, media_type)
                 return await self._watched(prepared, asked, scope)
             answer = await self._operations.answer(prepared, asked.variables, scope["state"]["caller"])
@@ -163,31 +158,17 @@ _POST_ONLY = {"Allow": "POST"}
 _HOW_TO_WATCH = "Subscriptions are served over a WebSocket, or to clients that accept text/event-stream."
 
 
-class _Said:
-    """What the headers of a request say of bodies."""
-
-    __slots__ = ("accept", "content_type")
-
-    def __init__(self, headers: Iterable[tuple[bytes, bytes]]) -> None:
-        self.accept: list[str] = []
-        self.content_type: str | None = None
-        for name, value in headers:
-            if name == b"accept":
-                self.accept.append(value.decode("latin-1"))
-            elif name == b"content-type" and self.content_type is None:
-                self.content_type = value.decode("latin-1")
-
-
 async def _body(receive: Receive) -> bytes:
     """The whole body. Raises `ClientDisconnect`."""
-    parts = []
+    parts: list[bytes] = []
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
-        parts.append(message.get("body", b""))
+        part: bytes = message.get("body", b"")
         if not message.get("more_body", False):
-            return b"".join(parts)
+            return b"".join((*parts, part)) if parts else part
+        parts.append(part)
 
 
 class _Answer:
@@ -217,6 +198,12 @@ async def _once(answer: dict[str, Any]) -> AsyncGenerator[bytes, None]:
 def _refused(status: int, message: str, media_type: str, headers: dict[str, str] | None = None) -> ASGIApp:
     code = "METHOD_NOT_ALLOWED" if status == 405 else "BAD_USER_INPUT"
     return _response(status, {"errors": [request_error(message, code)]}, media_type, headers)
+
+
+def _too_often(wait_s: float, media_type: str) -> ASGIApp:
+    error = rate_limited(wait_s)
+    headers = {"Retry-After": str(error["extensions"]["retryAfter"])}
+    return _response(429, {"errors": [error]}, media_type, headers)
 
 
 def _response(status: int, content: object, media_type: str, headers: dict[str, str] | None = None) -> ASGIApp:

@@ -1,12 +1,14 @@
 """Content types: which request bodies are read, and in which form a client wants its answer."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import lru_cache
 
 JSON = "application/json"
 RESPONSE_JSON = "application/graphql-response+json"
 EVENTS = "text/event-stream"
+
+_JSON = JSON.encode()
 
 # What each form answers to, the most specific first. Events are for those who name them: a client that takes anything
 # would wait for the end of a stream.
@@ -23,25 +25,25 @@ _LONGEST_KEPT = 200
 """Clients say the same again and again, in few words."""
 
 
-def is_json(content_type: str | None) -> bool:
+def is_json(content_type: bytes | None) -> bool:
     """Whether a body of this type is JSON in UTF-8."""
-    if content_type == JSON:
+    if content_type == _JSON:
         return True
-    media_type, parameters = _parts(content_type or "")
+    media_type, parameters = _parts(str(content_type or b"", "latin-1"))
     return media_type == JSON and parameters.get("charset", "utf-8").lower() in ("utf-8", "utf8")
 
 
-def answer_type(accept: Iterable[str], *, among: Iterable[str] = tuple(_RANGES)) -> str | None:
+def answer_type(accept: Sequence[bytes], *, among: tuple[str, ...] = tuple(_RANGES)) -> str | None:
     """The type that the Accept headers prefer; of equals the first, and JSON where nothing else is said.
 
     None where they take none of those. As RFC 9110 has it, the most specific range decides about a type.
     """
-    said = ",".join(accept)
+    said = accept[0] if len(accept) == 1 else b",".join(accept)
     preferred = _kept_preference if len(said) <= _LONGEST_KEPT else _preferred
-    return preferred(said, tuple(among))
+    return preferred(said, among)
 
 
-def _preferred(accept: str, among: tuple[str, ...]) -> str | None:
+def _preferred(accept: bytes, among: tuple[str, ...]) -> str | None:
     ranges = _ranges(accept)
     if not ranges:
         return JSON
@@ -55,9 +57,9 @@ def _preferred(accept: str, among: tuple[str, ...]) -> str | None:
 _kept_preference = lru_cache(maxsize=256)(_preferred)
 
 
-def takes_events(accept: Iterable[str]) -> bool:
+def takes_events(accept: Sequence[bytes]) -> bool:
     """Whether the Accept headers name the one form that more than one answer can have."""
-    quality, _ = _preference(EVENTS, _ranges(",".join(accept)))
+    quality, _ = _preference(EVENTS, _ranges(b",".join(accept)))
     return quality > 0
 
 
@@ -66,10 +68,10 @@ def _preference(media_type: str, ranges: dict[str, tuple[float, int]]) -> tuple[
     return next((ranges[name] for name in _RANGES[media_type] if name in ranges), (0.0, 0))
 
 
-def _ranges(accept: str) -> dict[str, tuple[float, int]]:
+def _ranges(accept: bytes) -> dict[str, tuple[float, int]]:
     """Each range that can be read, with its quality and its place, counted down from 0."""
     ranges: dict[str, tuple[float, int]] = {}
-    for item in accept.split(","):
+    for item in str(accept, "latin-1").split(","):
         name, parameters = _parts(item)
         quality = parameters.get("q", "1")
         if name and _QUALITY.fullmatch(quality):

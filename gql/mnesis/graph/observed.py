@@ -115,8 +115,11 @@ class ObservedOperations(Operations):
         return watched
 
     def _begun(self, prepared: Prepared, caller: Caller) -> Running:
-        began_s = _prepared_since.get() or perf_counter()
-        _prepared_since.set(None)
+        began_s = _prepared_since.get()
+        if began_s is None:
+            began_s = perf_counter()
+        else:
+            _prepared_since.set(None)
         asked: Asked | None = prepared.kept.get(self)
         if asked is None:
             asked = prepared.kept[self] = self._told(prepared)

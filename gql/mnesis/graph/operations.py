@@ -63,8 +63,12 @@ class Operations:
         try:
             self._running.checked(prepared, variables)
             # The fields of a mutation may be executed together, and the operations of a list are one request.
-            with asked_together(), self._running.operation():
-                return await self._timed.execute(prepared, variables, self._context(caller))
+            with asked_together() as request:
+                self._running.begin(request)
+                try:
+                    return await self._timed.execute(prepared, variables, self._context(caller))
+                finally:
+                    self._running.end(request)
         except NotBegun as refused:
             return {"errors": refused.errors}
 

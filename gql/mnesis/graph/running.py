@@ -2,18 +2,17 @@
 
 import asyncio
 from collections.abc import Awaitable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from types import TracebackType
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from mnesis.domain.limits import OperationLimits
 from mnesis.graph.context import Context
 from mnesis.graph.cost import Costs
+from mnesis.graph.deadlines import Deadlines
 from mnesis.graph.document_limits import too_complex
 from mnesis.graph.execute import NotBegun, Source
 from mnesis.graph.faults import OVERLOADED, TIMEOUT, request_error
 from mnesis.graph.prepare import Prepared
-from mnesis.usecases.together import asker
 
 RETRY_AFTER_S = 1
 """When it is worth trying again what was refused because of how much is under way."""
@@ -35,14 +34,17 @@ class TimedExecutor:
     def __init__(self, executor: Executes, limits: OperationLimits) -> None:
         self._executor = executor
         self._limits = limits
+        self._queries = Deadlines(limits.query_s)
+        self._mutations = Deadlines(limits.mutation_s)
 
     async def execute(
         self, prepared: Prepared, variables: dict[str, Any], context: Context, root: object = None
     ) -> dict[str, Any]:
         """The response, or the refusal to wait for it any longer."""
-        most_s = self._limits.mutation_s if prepared.writes else self._limits.query_s
-        with _Deadline(most_s):
+        deadlines = self._mutations if prepared.writes else self._queries
+        with deadlines.begin():
             return await self._executor.execute(prepared, variables, context, root)
+        most_s = self._limits.mutation_s if prepared.writes else self._limits.query_s
         text = f"The operation took longer than {most_s} seconds."
         if prepared.writes:
             text += " What it wrote may stand; an idempotencyKey makes it safe to send it again."
@@ -61,37 +63,6 @@ class TimedExecutor:
         raise NotBegun([request_error(f"It took longer than {most_s} seconds to begin.", TIMEOUT, limit=most_s)])
 
 
-class _Deadline:
-    """Cancels what the task does inside when the time is over, and then goes on behind it.
-
-    What `asyncio.timeout` does, without what only others than this need of it: every operation passes here.
-    """
-
-    __slots__ = ("_before", "_is_over", "_most_s", "_task", "_timer")
-
-    def __init__(self, most_s: float) -> None:
-        self._most_s = most_s
-        self._is_over = False
-
-    def __enter__(self) -> None:
-        task = asyncio.current_task()
-        assert task is not None  # Coroutines run in tasks.
-        self._task = task
-        self._before = task.cancelling()
-        self._timer = asyncio.get_running_loop().call_later(self._most_s, self._end)
-
-    def _end(self) -> None:
-        self._is_over = True
-        self._task.cancel()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
-    ) -> bool:
-        self._timer.cancel()
-        # Where somebody else has cancelled the task too, it ends.
-        return self._is_over and self._task.uncancel() <= self._before and kind is asyncio.CancelledError
-
-
 class Running:
     """Weighs operations before they run, and counts those that do."""
 
@@ -104,7 +75,8 @@ class Running:
 
     def checked(self, prepared: Prepared, variables: dict[str, Any]) -> None:
         """Raises `NotBegun` where the operation costs too much."""
-        cost, most = self._costs.of(prepared.document, prepared.operation).of(variables), self._limits.cost
+        known, most = self._costs.of(prepared.document, prepared.operation), self._limits.cost
+        cost = known.of(variables) if known.fixed is None else known.fixed
         if cost > most:
             text = (
                 f"The operation costs {cost}; at most {most} are allowed. Its cost is the number of fields that the"
@@ -112,9 +84,19 @@ class Running:
             )
             raise NotBegun([too_complex(text, "cost", cost, most)])
 
-    def operation(self) -> AbstractContextManager[None]:
-        """While a query or a mutation runs. Raises `NotBegun` where too many do."""
-        return _Counted(self._operations, self._limits.operations)
+    def begin(self, request: object) -> None:
+        """A query or a mutation of this request is to run. Raises `NotBegun` where too many do."""
+        running, most = self._operations.get(request, 0), self._limits.operations
+        if not running and len(self._operations) >= most:
+            text = f"The server runs {most} operations already; try again later."
+            raise NotBegun([_overloaded(text, most)])
+        self._operations[request] = running + 1
+
+    def end(self, request: object) -> None:
+        """One that was begun runs no longer."""
+        running = self._operations.pop(request) - 1
+        if running:
+            self._operations[request] = running
 
     @contextmanager
     def subscription(self) -> Iterator[None]:
@@ -127,31 +109,6 @@ class Running:
             yield
         finally:
             self._subscriptions -= 1
-
-
-class _Counted:
-    """One operation among those that run."""
-
-    __slots__ = ("_most", "_operations", "_request")
-
-    def __init__(self, operations: dict[object, int], most: int) -> None:
-        self._operations = operations
-        self._most = most
-
-    def __enter__(self) -> None:
-        self._request = asker() or object()
-        running = self._operations.get(self._request, 0)
-        if not running and len(self._operations) >= self._most:
-            text = f"The server runs {self._most} operations already; try again later."
-            raise NotBegun([_overloaded(text, self._most)])
-        self._operations[self._request] = running + 1
-
-    def __exit__(
-        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        running = self._operations.pop(self._request) - 1
-        if running:
-            self._operations[self._request] = running
 
 
 def _overloaded(text: str, limit: int) -> dict[str, Any]:

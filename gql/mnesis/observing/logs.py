@@ -1,10 +1,12 @@
 """Logs in one shape, whoever writes them: a line of JSON for machines, or a coloured one on a terminal."""
 
+import asyncio
 import logging
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TextIO, TypeAlias
 
 import orjson
 import structlog
@@ -18,13 +20,14 @@ LogFormat: TypeAlias = Literal["auto", "json", "console"]
 
 _QUIET = ("uvicorn", "websockets", "asyncio")
 """Below INFO these write out what goes over the wire."""
+_LINE = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
 
 
 def configure_logs(*, level: str, form: LogFormat) -> None:
     """Sends every log record of the process to stderr, unless somebody has configured logging already."""
     terminal = sys.stderr.isatty()
     console = form == "console" or (form == "auto" and terminal)
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(sys.stderr) if console else _Lines(sys.stderr)
     handler.setFormatter(formatter(console=console, colours=terminal))
     handler.addFilter(_is_for_operators)
     logging.basicConfig(level=level.upper(), handlers=[handler])
@@ -56,15 +59,91 @@ def logger(name: str) -> structlog.stdlib.BoundLogger:
 def write_line(to: logging.Logger, event: str, fields: dict[str, Any]) -> None:
     """What `logger` writes at INFO, at a fraction of its cost: for lines that every request has, once it is known that
     they are wanted. The fields become the line's own."""
+    now, request, lines = datetime.now(UTC), current_request(), _only_handler(to)
     fields["event"] = event
-    fields["timestamp"] = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    # orjson writes an instant as structlog does.
+    fields["timestamp"] = now if lines is not None else now.isoformat().replace("+00:00", "Z")
     fields["level"] = "info"
-    _add_request(None, "info", fields)
+    if request is not None:
+        fields["request_id"] = request.id
+    if lines is not None:
+        lines.write_later(orjson.dumps(fields, str, _LINE))
+        return
     # Made here, because logging would look through the stack for who asks, which no line of ours tells.
     record = logging.LogRecord(to.name, logging.INFO, "", 0, fields, None, None)
     # By these structlog knows its own, where a line is not JSON.
     record.__dict__.update(_logger=to, _name="info")
     to.handle(record)
+
+
+class _Lines(logging.StreamHandler[TextIO]):
+    """Writes records at once, and the lines of requests together that come in the same turn of the event loop.
+
+    A write to the system costs more than all else that a line does. Whatever is written, it is in the order in which
+    it came.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._waiting: list[bytes] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        """The event loop that is to write what waits, at its next turn."""
+
+    def write_later(self, line: bytes) -> None:
+        """Writes a line, which ends itself, at the end of this turn of the event loop; at once where there is none."""
+        self._waiting.append(line)
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self._write_waiting()
+            return
+        # Another loop than before: that one may have ended before its turn came.
+        if loop is not self._loop:
+            loop.call_soon(self._end_turn)
+            self._loop = loop
+
+    def _end_turn(self) -> None:
+        self._loop = None
+        self._write_waiting()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._write_waiting()
+        super().emit(record)
+
+    def flush(self) -> None:
+        """Writes what waits too; logging asks for it when the process ends."""
+        self._write_waiting()
+        super().flush()
+
+    def _write_waiting(self) -> None:
+        if not self._waiting:
+            return
+        with self.lock or nullcontext():
+            # Others may add to the list meanwhile.
+            lines = self._waiting[:]
+            del self._waiting[: len(lines)]
+            try:
+                self.stream.write(b"".join(lines).decode())
+                self.stream.flush()
+            except Exception:
+                self.handleError(logging.makeLogRecord({"msg": f"{len(lines)} lines of requests"}))
+
+
+def _only_handler(of: logging.Logger) -> _Lines | None:
+    """What writes every line of this logger, if it writes them as `_Lines` does; None where the records themselves are
+    wanted."""
+    found: logging.Handler | None = None
+    asked: logging.Logger | None = of
+    while asked is not None:
+        if asked.handlers:
+            if found is not None or len(asked.handlers) > 1:
+                return None
+            found = asked.handlers[0]
+        asked = asked.parent if asked.propagate else None
+    if not isinstance(found, _Lines) or found.level > logging.INFO:
+        return None
+    # Our own filter lets these lines pass; what anybody else's does is not known.
+    return None if of.filters or found.filters != [_is_for_operators] else found
 
 
 class _WithoutContent(ProcessorFormatter):

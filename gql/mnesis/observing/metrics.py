@@ -73,7 +73,7 @@ class Metrics:
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         # A child is looked up under a lock and by its labels' text otherwise.
-        self._operation_children: dict[tuple[str, str, str], Histogram] = {}
+        self._operation_children: dict[tuple[str, str, Outcome], Histogram] = {}
         self._sql_children: dict[tuple[str, bool], Histogram] = {}
         self._codes: dict[str, Counter] = {}
 
@@ -93,7 +93,8 @@ class Metrics:
         if asked.kind == "subscription":
             self._subscriptions.labels(known, ended.outcome.value).inc()
         else:
-            key = (known, asked.kind, ended.outcome.value)
+            # An outcome is its word.
+            key = (known, asked.kind, ended.outcome)
             child = self._operation_children.get(key)
             if child is None:
                 child = self._operation_children[key] = self._operations.labels(*key)

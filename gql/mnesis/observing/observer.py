@@ -12,6 +12,8 @@ _log = logger("mnesis.operations")
 _operations = getLogger("mnesis.operations")
 # Asked first, because the fields of a line cost something too.
 _enabled = _operations.isEnabledFor
+# An enumeration's own way to its values costs as much as the rest of the fields.
+_WORDS = {outcome: outcome.value for outcome in Outcome}
 
 
 class LogObserver:
@@ -58,8 +60,9 @@ class _Logged:
         if not _enabled(INFO):
             return
         fields = self.who()
-        fields["duration_ms"] = round((perf_counter() - self._began_s) * 1000, 3)
-        fields["outcome"] = ended.outcome.value
+        # Rounded to microseconds as an integer, because to round to decimals takes several times as long.
+        fields["duration_ms"] = round((perf_counter() - self._began_s) * 1_000_000) / 1000
+        fields["outcome"] = _WORDS[ended.outcome]
         if ended.codes:
             fields["codes"] = list(ended.codes)
         if ended.error_ids:

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 from mnesis.web.answers import answer_fault, answer_http_exception
 from mnesis.web.authentication import Authenticator
 from mnesis.web.dialects import Dialect
-from mnesis.web.gate import Authentication, BodyLimit, LocalOnly, SafeHeaders, Straight
+from mnesis.web.gate import Gate, LocalOnly
 from mnesis.web.observation import UNOBSERVED, Observer
 from mnesis.web.request_notes import HEADER, RequestNotes
 
@@ -37,19 +37,20 @@ def assemble(
     ``straight`` is a path and what serves it, which the routes name too.
     """
     gate = [
-        Middleware(SafeHeaders),
-        Middleware(Authentication, authenticator=authenticator),
-        Middleware(BodyLimit, limit_bytes=request_bytes),
+        # Outside of everything, so that every answer bears the id and every refusal is heard of.
+        Middleware(RequestNotes, observer=observer),
+        Middleware(
+            Gate,
+            authenticator=authenticator,
+            request_bytes=request_bytes,
+            local=LocalOnly(cors_origins) if local_only else None,
+            straight=straight,
+            dialects=dialects,
+        ),
     ]
-    if straight is not None:
-        gate.append(Middleware(Straight, path=straight[0], service=straight[1]))
-    if local_only:
-        gate.insert(1, Middleware(LocalOnly, origins=cors_origins))
     if cors_origins:
-        # The outermost, because a browser sends its preflight without credentials.
-        gate.insert(0, _cors(cors_origins, ["GET", "POST", *(["PUT", "DELETE"] if dialects else [])]))
-    # Outside of everything, so that every answer bears the id and every refusal is heard of.
-    gate.insert(0, Middleware(RequestNotes, observer=observer))
+        # Outside of the gate, because a browser sends its preflight without credentials.
+        gate.insert(1, _cors(cors_origins, ["GET", "POST", *(["PUT", "DELETE"] if dialects else [])]))
     app = Starlette(
         routes=routes,
         middleware=gate,

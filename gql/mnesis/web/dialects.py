@@ -4,7 +4,7 @@ The gate, the router and the fault handler refuse before any edge runs; a client
 to read that too.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,4 +29,9 @@ def dialect_of(scope: Scope) -> Dialect | None:
     """The dialect in which a request is refused; None for GraphQL's."""
     app = scope.get("app")
     dialects: tuple[Dialect, ...] = getattr(app.state, "dialects", ()) if app is not None else ()
-    return next((each for each in dialects if scope["path"].startswith(each.prefix)), None)
+    return dialect_at(scope["path"], dialects)
+
+
+def dialect_at(path: str, dialects: Sequence[Dialect]) -> Dialect | None:
+    """The one of these dialects in which a path is spoken to; None where none of them is."""
+    return next((each for each in dialects if path.startswith(each.prefix)), None)

@@ -1,15 +1,14 @@
 """JSON as clients send it, read strictly and never with a fault."""
 
 import json
-import re
 from typing import Any
 
 import orjson
 
-# orjson silently makes floats of integers beyond 64 bits, the shortest of which have 19 digits.
-_LONG_NUMBER = re.compile(rb"[0-9]{19}")
-_SHORTEST_LONG = 19
-_NO_DIGITS = bytes(set(range(256)) - set(b"0123456789"))
+# orjson silently makes floats of integers beyond 64 bits: of those with 20 digits, and below zero of those with 19.
+_SHORTEST_LONG = b"0" * 20
+_SHORTEST_LONG_BELOW_ZERO = b"-" + b"0" * 19
+_DIGITS_ALIKE = bytes(ord("0") if chr(each) in "0123456789" else each for each in range(256))
 
 
 class NotJson(Exception):
@@ -18,8 +17,9 @@ class NotJson(Exception):
 
 def decoded(body: bytes) -> Any:
     """What JSON in UTF-8 says. Raises `NotJson`."""
-    # Few bodies have as many digits at all, and to count them takes a tenth of the time of the search.
-    if len(body.translate(None, _NO_DIGITS)) < _SHORTEST_LONG or _LONG_NUMBER.search(body) is None:
+    # To look for one run of a character takes a tenth of the time that a regular expression takes.
+    alike = body.translate(_DIGITS_ALIKE)
+    if _SHORTEST_LONG not in alike and _SHORTEST_LONG_BELOW_ZERO not in alike:
         try:
             return orjson.loads(body)
         except orjson.JSONDecodeError:

@@ -11,12 +11,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mnesis.domain.caller import Caller
 from mnesis.web.answers import CODES, answer_fault
+from mnesis.web.heads import Heads, heads_of
 from mnesis.web.observation import UNOBSERVED, Observer
 
 HEADER = "X-Request-Id"
 _HEADER = HEADER.lower().encode()
 # What proxies make: UUIDs, hexadecimal numbers, `Root=1-67891233-abcdef`. Nothing that could end a line of a log.
 _ID = re.compile(rb"[A-Za-z0-9._:/=+@-]{1,100}")
+
+_SAFE = ((b"x-content-type-options", b"nosniff"), (b"x-frame-options", b"DENY"), (b"referrer-policy", b"no-referrer"))
+"""These tell browsers to take no answer for anything but what it says it is, and to frame none."""
 
 CLOSING_CODES = {
     1008: "FORBIDDEN",
@@ -32,16 +36,18 @@ CLOSING_CODES = {
 """What the close of a socket by the server says, in the words that a request is refused with."""
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class RequestNote:
     """One HTTP request, or one socket with everything that is asked over it.
 
-    ``operations`` counts what was observed of it, so that a refusal is not told twice.
+    ``status`` is 0 until it is answered. ``operations`` counts what was observed of it, so that a refusal is not told
+    twice.
     """
 
     id: str
     headers: Sequence[tuple[bytes, bytes]] = ()
     caller: Caller | None = None
+    status: int = 0
     operations: int = 0
 
 
@@ -61,7 +67,10 @@ def called_by(caller: Caller) -> None:
 
 
 class RequestNotes:
-    """Gives every request its id, taken from the header X-Request-Id or made, and the answer the same header."""
+    """Gives every request its id, taken from the header X-Request-Id or made, and the answer the same header.
+
+    Every answer passes here last, and so is given the headers that make it safe too.
+    """
 
     def __init__(self, app: ASGIApp, *, observer: Observer = UNOBSERVED) -> None:
         self._app = app
@@ -71,35 +80,40 @@ class RequestNotes:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        note = RequestNote(id=_id(scope), headers=scope["headers"])
-        status = 0
+        note = RequestNote(_id(heads_of(scope)), scope["headers"])
 
-        def send_with_id(message: Message) -> Awaitable[None]:
-            nonlocal status
-            if message["type"] in ("http.response.start", "websocket.accept"):
-                status = message.get("status", 101)
+        # What only hands on awaits nothing itself: every coroutine in between is paid for at every step of those
+        # inside.
+        def send_noted(message: Message) -> Awaitable[None]:
+            kind = message["type"]
+            if kind == "http.response.start":
+                note.status = message["status"]
+                message["headers"] = [*message.get("headers", ()), *_SAFE, (_HEADER, note.id.encode())]
+            elif kind == "websocket.accept":
+                note.status = 101
                 message["headers"] = [*message.get("headers", ()), (_HEADER, note.id.encode())]
-            elif message["type"] == "websocket.close" and message.get("code") in CLOSING_CODES:
+            elif kind == "websocket.close" and message.get("code") in CLOSING_CODES:
                 self._observer.refused(CLOSING_CODES[message["code"]], message["code"])
             return send(message)
 
         token = _current.set(note)
         try:
-            await self._app(scope, receive, send_with_id)
+            await self._app(scope, receive, send_noted)
         except Exception as fault:
             # Starlette would answer outside of this, where neither the answer nor the log knew the id.
-            if scope["type"] == "http" and not status:
-                await (await answer_fault(Request(scope), fault))(scope, receive, send_with_id)
+            if scope["type"] == "http" and not note.status:
+                await (await answer_fault(Request(scope), fault))(scope, receive, send_noted)
             raise
         finally:
-            if status >= 400 and not note.operations:
-                self._observer.refused(CODES.get(status, CODES[400]), status)
+            if note.status >= 400 and not note.operations:
+                self._observer.refused(CODES.get(note.status, CODES[400]), note.status)
             _current.reset(token)
 
 
-def _id(scope: Scope) -> str:
-    for name, value in scope["headers"]:
-        if name == _HEADER and _ID.fullmatch(value):
-            return str(value, "ascii")
+def _id(heads: Heads) -> str:
+    if _HEADER in heads.first:
+        for value in heads.every(_HEADER):
+            if _ID.fullmatch(value):
+                return str(value, "ascii")
     # No secret: an id has to be another one each time, and asking the system for it would let other threads go first.
-    return f"{getrandbits(128):032x}"
+    return getrandbits(128).to_bytes(16, "big").hex()

@@ -26,19 +26,16 @@ PUBLIC_FOLDERS = ("/playground/", "/panel/")
 OTHER_CREDENTIALS = frozenset({METRICS})
 """What no caller's token opens: these check for themselves who asks."""
 
+_WITHOUT_A_CALLER = PUBLIC_ROUTES | OTHER_CREDENTIALS
+
 CHECK_TIMEOUT_S = 2
 
 _log = logging.getLogger(__name__)
 
 
-def is_public(path: str) -> bool:
-    """Whether anybody may ask for a path."""
-    return path in PUBLIC_ROUTES or path.startswith(PUBLIC_FOLDERS)
-
-
 def needs_a_caller(path: str) -> bool:
     """Whether a caller's token is needed, which also holds for a path where there is nothing."""
-    return not (is_public(path) or path in OTHER_CREDENTIALS)
+    return path not in _WITHOUT_A_CALLER and not path.startswith(PUBLIC_FOLDERS)
 
 
 def public_routes(*, schema: str, check: Callable[[], Awaitable[None]], playground: bool) -> list[BaseRoute]:
