@@ -1,4 +1,4 @@
-"""Statements that are sent together: what they give, what they raise, and what the connection is good for afterwards."""
+"""Statements that are sent together: what they give and raise, and what the connection is good for afterwards."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -49,8 +49,8 @@ def test_more_than_fits_between_two_processes_goes_both_ways(connection: WriterC
 def test_what_a_statement_raises_comes_once_and_leaves_a_connection_of_use(
     connection: WriterConnection, *, asks: bool
 ) -> None:
-    for _ in range(2):
-        with pytest.raises(errors.UniqueViolation), Pipeline(connection) as pipeline:
+    def put_twice() -> None:
+        with Pipeline(connection) as pipeline:
             cursor = pipeline.cursor()
             cursor.execute("BEGIN")
             for _ in range(2):
@@ -59,6 +59,10 @@ def test_what_a_statement_raises_comes_once_and_leaves_a_connection_of_use(
             if asks:
                 cursor.fetchall()
             cursor.execute("COMMIT")
+
+    for _ in range(2):
+        with pytest.raises(errors.UniqueViolation):
+            put_twice()
         connection.rollback()
     with Pipeline(connection) as pipeline:
         cursor = pipeline.cursor()
@@ -69,11 +73,16 @@ def test_what_a_statement_raises_comes_once_and_leaves_a_connection_of_use(
 
 def test_a_statement_that_cannot_be_prepared_can_be_later(connection: WriterConnection) -> None:
     missing = "SELECT id FROM later WHERE id = %(id)s"
-    for _ in range(2):
-        with pytest.raises(errors.UndefinedTable), Pipeline(connection) as pipeline:
+
+    def ask() -> None:
+        with Pipeline(connection) as pipeline:
             cursor = pipeline.cursor()
             cursor.execute(missing, {"id": 1})
             cursor.execute(ALL, {"least": 0})
+
+    for _ in range(2):
+        with pytest.raises(errors.UndefinedTable):
+            ask()
     connection.execute("CREATE TEMPORARY TABLE later (id int)")
     with Pipeline(connection) as pipeline:
         cursor = pipeline.cursor()
@@ -84,10 +93,13 @@ def test_a_statement_that_cannot_be_prepared_can_be_later(connection: WriterConn
 
 
 def test_a_fault_of_the_block_itself_is_the_one_that_is_raised(connection: WriterConnection) -> None:
-    with pytest.raises(ZeroDivisionError), Pipeline(connection) as pipeline:
-        cursor = pipeline.cursor()
-        cursor.execute("SELECT 1 / %(by)s", {"by": 0})
-        raise ZeroDivisionError
+    def fail() -> None:
+        with Pipeline(connection) as pipeline:
+            pipeline.cursor().execute("SELECT 1 / %(by)s", {"by": 0})
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     with Pipeline(connection) as pipeline:
         cursor = pipeline.cursor()
         cursor.execute("SELECT 1 / %(by)s", {"by": 1})
@@ -132,14 +144,18 @@ def test_columns_that_changed_are_known_at_the_next_attempt(connection: WriterCo
 def test_a_connection_that_is_lost_is_an_operational_error(
     connection: WriterConnection, postgresql_url: str, *, asks: bool
 ) -> None:
-    with pytest.raises(psycopg.OperationalError), Pipeline(connection) as pipeline:
-        cursor = pipeline.cursor()
-        cursor.execute(ALL, {"least": 0})
-        cursor.fetchall()
-        with psycopg.connect(postgresql_url, autocommit=True) as other:
-            other.execute("SELECT pg_terminate_backend(%s, 5000)", [connection.pgconn.backend_pid])
-        for _ in range(3):
+    def ask() -> None:
+        with Pipeline(connection) as pipeline:
+            cursor = pipeline.cursor()
             cursor.execute(ALL, {"least": 0})
-        if asks:
             cursor.fetchall()
+            with psycopg.connect(postgresql_url, autocommit=True) as other:
+                other.execute("SELECT pg_terminate_backend(%s, 5000)", [connection.pgconn.backend_pid])
+            for _ in range(3):
+                cursor.execute(ALL, {"least": 0})
+            if asks:
+                cursor.fetchall()
+
+    with pytest.raises(psycopg.OperationalError):
+        ask()
     assert connection.closed or connection.pgconn.status != pq.ConnStatus.OK
