@@ -205,7 +205,7 @@ class Transactions:
                 rows.append(search_row(tenant, memory))
                 due.append([tenant, memory.id, memory.version, 0])
         if rows:
-            self._engine.write(cursor, self._search.put, rows)
+            self._search.put(cursor, rows)
             if self._put_due is not None:
                 self._engine.write(cursor, self._put_due, due)
         if gone:
