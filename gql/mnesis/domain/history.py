@@ -81,11 +81,13 @@ def field_changes(before: Values, after: Values) -> list[FieldChange]:
 
 def field_change(name: str, was: HistoryValue, now: HistoryValue) -> FieldChange | None:
     """How one field differs, or None when it does not."""
-    if _equal(was, now):
-        return None
     if isinstance(was, dict) and isinstance(now, dict):
         old_keys, new_keys = difference(was, now)
+        if not old_keys and not new_keys:
+            return None
         return FieldChange(field=name, kind=ChangeKind.SET, before=old_keys, after=new_keys)
+    if _equal(was, now):
+        return None
     if isinstance(was, tuple) and isinstance(now, tuple) and _is_appended(was, now):
         return FieldChange(field=name, kind=ChangeKind.APPEND, before=len(was), after=now[len(was) :])
     return FieldChange(field=name, kind=ChangeKind.SET, before=was, after=now)
