@@ -16,6 +16,7 @@ from functools import lru_cache
 from mnesis.domain.fields import Message
 from mnesis.domain.memory import Memory
 from mnesis.domain.memory_types import MemoryType
+from mnesis.domain.quickly import quickly_made
 from mnesis.domain.words import Word, stems, words
 
 SEARCHED_BYTES = 32 * 1024
@@ -51,7 +52,7 @@ SUMMARY = 0.3
 """How much the words of a session's summary count for its entries."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@quickly_made
 class Terms:
     """What a memory is found by: how often each stem occurs (0: only beside the text), and how many words it has."""
 

@@ -9,6 +9,7 @@ import base64
 import hashlib
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from operator import add
 from typing import Any
 
 from mnesis.domain.memory import Memory
@@ -58,7 +59,22 @@ def counts_of(stored: str, asked: Iterable[str]) -> Mapping[str, int]:
 
 def _counts_text(terms: Terms) -> str:
     """``" coffee:2 lisbon:1 "``: found by looking for a text, since few of many stems are ever asked for."""
-    return f" {' '.join([f'{stem}:{count}' for stem, count in terms.counts.items()])} "
+    counts = terms.counts
+    return " " + "".join(map(add, counts, map(_COUNT_TEXTS.__getitem__, counts.values())))
+
+
+class _CountTexts(dict[int, str]):
+    """What stands behind a stem that occurs so often, made once."""
+
+    def __missing__(self, count: int) -> str:
+        text = f":{count} "
+        if count < _COUNTS_KEPT:
+            self[count] = text
+        return text
+
+
+_COUNTS_KEPT = 100
+_COUNT_TEXTS = _CountTexts()
 
 
 @lru_cache(maxsize=4_096)
