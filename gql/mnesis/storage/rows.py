@@ -1,7 +1,7 @@
 """Between domain values and the columns that hold them, in the order of the tables' columns."""
 
 from base64 import b64decode, b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -75,19 +75,31 @@ def memory_row(tenant: str, memory: Memory) -> list[Any]:
 
 def field_value(kind: FieldKind, stored: Any) -> FieldValue:
     """The value of a field of this kind that a column holds."""
-    if kind is FieldKind.MESSAGES:
-        return tuple(map(message_from, orjson.loads(stored))) if stored is not None else ()
-    if kind is FieldKind.FLAG:
-        return bool(stored)
     if stored is None:
-        return None
-    if kind is FieldKind.OBJECT:
-        loaded: FieldValue = orjson.loads(stored)
-        return loaded
-    if kind is FieldKind.PAYLOAD:
-        return PayloadType(stored)
-    value: FieldValue = stored
+        return _EMPTY.get(kind)
+    read = value_reader(kind)
+    value: FieldValue = stored if read is None else read(stored)
     return value
+
+
+def value_reader(kind: FieldKind) -> Callable[[Any], FieldValue] | None:
+    """What reads the value of a field of this kind from a column that is not null; None where it is the value."""
+    return _READERS.get(kind)
+
+
+def _messages_from(stored: str) -> tuple[Message, ...]:
+    # Most working memories have none.
+    return tuple(map(message_from, orjson.loads(stored))) if stored != _NO_MESSAGES else ()
+
+
+_NO_MESSAGES = "[]"
+_EMPTY: dict[FieldKind, FieldValue] = {FieldKind.MESSAGES: (), FieldKind.FLAG: False}
+_READERS: dict[FieldKind, Callable[[Any], FieldValue]] = {
+    FieldKind.MESSAGES: _messages_from,
+    FieldKind.FLAG: bool,
+    FieldKind.OBJECT: orjson.loads,
+    FieldKind.PAYLOAD: {payload.value: payload for payload in PayloadType}.__getitem__,
+}
 
 
 def record_row(tenant: str, record: HistoryRecord) -> list[Any]:
@@ -150,8 +162,7 @@ def message_from(stored: dict[str, Any]) -> Message:
 
 
 def _messages_text(messages: tuple[Message, ...]) -> str:
-    # Most working memories have none.
-    return json_text(list(map(message_json, messages))) if messages else "[]"
+    return json_text(list(map(message_json, messages))) if messages else _NO_MESSAGES
 
 
 def json_text(value: Any) -> str:

@@ -13,7 +13,7 @@ from mnesis.domain.json_values import JsonText
 from mnesis.domain.memory import FIELDS, Memory
 from mnesis.domain.memory_types import MemoryType
 from mnesis.storage.instants import from_microseconds
-from mnesis.storage.rows import MEMORY_COLUMNS, Row, field_value
+from mnesis.storage.rows import MEMORY_COLUMNS, Row, field_value, value_reader
 
 _M = TypeVar("_M", bound=Memory)
 
@@ -21,6 +21,8 @@ _PLACES = {name: place for place, name in enumerate(MEMORY_COLUMNS)}
 _TYPES = {memory_type.value: memory_type for memory_type in MemoryType}
 _TYPE = _PLACES["memory_type"]
 _NAMESPACE = _PLACES["namespace"]
+_ARRIVAL, _CHANGE, _DELETED = _PLACES["arrival"], _PLACES["change"], _PLACES["deleted"]
+_OWNER, _GUARDED = _PLACES["owner"], _PLACES["guarded"]
 
 
 class StoredMemory(Memory):
@@ -72,13 +74,27 @@ def stored_memory_from(row: Row) -> Memory:
 
 def whole_memory_from(row: Row) -> Memory:
     """The same for a writer, who looks at everything."""
-    memory = _new(Memory)
-    _set_type(memory, _TYPES[row[_TYPE]])
-    for put, place in _AT_ONCE:
-        put(memory, row[place])
-    for put, read in _LATER_AT_ONCE:
-        put(memory, read(row))
-    return memory
+    _, memory_id, type_word, container_id, namespace, session_id, entry_id, version, *times, updated_by = row[:12]
+    created_at, updated_at, content_updated_at = map(from_microseconds, times)
+    return Memory(
+        id=memory_id,
+        type=_TYPES[type_word],
+        container_id=container_id,
+        namespace=orjson.loads(namespace),
+        session_id=session_id,
+        entry_id=entry_id,
+        version=version,
+        created_at=created_at,
+        updated_at=updated_at,
+        content_updated_at=content_updated_at,
+        updated_by=updated_by,
+        arrival=row[_ARRIVAL],
+        change=row[_CHANGE],
+        deleted=bool(row[_DELETED]),
+        values=_values(row),
+        owner=row[_OWNER],
+        guarded=bool(row[_GUARDED]),
+    )
 
 
 def _time(column: str) -> Callable[[Row], Any]:
@@ -94,9 +110,9 @@ def _flag(column: str) -> Callable[[Row], bool]:
 def _values(row: Row) -> dict[str, FieldValue]:
     empty, fields = _FIELDS[row[_TYPE]]
     values = empty.copy()
-    for name, kind, place in fields:
+    for name, place, read in fields:
         if (stored := row[place]) is not None:
-            values[name] = field_value(kind, stored)
+            values[name] = stored if read is None else read(stored)
     return values
 
 
@@ -112,16 +128,17 @@ def _written(kind: FieldKind) -> Callable[[Any], Any] | None:
 _FIELDS = {
     memory_type.value: (
         {name: field_value(field.kind, None) for name, field in fields.items()},
-        [(name, field.kind, _PLACES[name]) for name, field in fields.items()],
+        [(name, _PLACES[name], value_reader(field.kind)) for name, field in fields.items()],
     )
     for memory_type, fields in FIELDS.items()
 }
 _WRITTEN: dict[str, dict[str, tuple[int, Callable[[Any], Any] | None]]] = {
     type_word: {
         "namespace": (_NAMESPACE, JsonText),
-        **{name: (place, _written(kind)) for name, kind, place in fields},
+        **{name: (_PLACES[name], _written(field.kind)) for name, field in fields.items()},
     }
-    for type_word, (_, fields) in _FIELDS.items()
+    for memory_type, fields in FIELDS.items()
+    for type_word in (memory_type.value,)
 }
 _LATER: dict[str, Callable[[Row], Any]] = {
     "namespace": lambda row: orjson.loads(row[_NAMESPACE]),
@@ -132,12 +149,11 @@ _LATER: dict[str, Callable[[Row], Any]] = {
     "guarded": _flag("guarded"),
     "values": _values,
 }
-# The class of a memory keeps others from changing it, and its own way to set fields is slow for that.
+# By the descriptors, since the type checker lets nobody set a field of a memory.
 _SET: dict[str, Callable[[Memory, Any], None]] = {
     name: Memory.__dict__[name].__set__ for name in Memory.__dataclass_fields__
 }
 _new: Callable[[type[_M]], _M] = object.__new__
 _set_row: Callable[[StoredMemory, Row], None] = StoredMemory.__dict__["_row"].__set__
 _set_type = _SET["type"]
-_LATER_AT_ONCE = [(_SET[name], read) for name, read in _LATER.items()]
 _AT_ONCE = [(put, _PLACES[name]) for name, put in _SET.items() if name not in _LATER and name != "type"]
