@@ -205,8 +205,14 @@ def merge_patch(target: JsonObject | None, patch: JsonObject) -> JsonObject:
 
 def difference(before: Mapping[str, JsonValue], after: Mapping[str, JsonValue]) -> tuple[JsonObject, JsonObject]:
     """Only the keys that differ, as they were and as they are; a key absent on one side is left out of it."""
-    was = {key: value for key, value in before.items() if key not in after or not same(value, after[key])}
-    now = {key: value for key, value in after.items() if key in was or key not in before}
+    was: JsonObject = {}
+    for key, value in before.items():
+        if key not in after or value != after[key] or not _of_same_types(value, after[key]):
+            was[key] = value
+    now: JsonObject = {}
+    for key, value in after.items():
+        if key in was or key not in before:
+            now[key] = value
     return was, now
 
 

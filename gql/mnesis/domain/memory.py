@@ -18,6 +18,12 @@ FIELDS: dict[MemoryType, dict[str, Field]] = {
 }
 """The fields of every type that a caller can write, by name. A new type is one more line."""
 
+CONTENT: dict[MemoryType, frozenset[str]] = {
+    memory_type: frozenset(name for name, field in fields.items() if field.content)
+    for memory_type, fields in FIELDS.items()
+}
+"""The names of the fields that move ``content_updated_at``."""
+
 EMPTY_VALUES: dict[MemoryType, dict[str, FieldValue]] = {
     memory_type: {name: field.empty for name, field in fields.items()} for memory_type, fields in FIELDS.items()
 }

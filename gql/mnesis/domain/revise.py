@@ -13,7 +13,7 @@ from mnesis.domain.fields import FieldValue, Values
 from mnesis.domain.history import FieldChange, creation_changes, field_change, field_changes
 from mnesis.domain.json_values import json_bytes, merge_patch
 from mnesis.domain.limits import Limits
-from mnesis.domain.memory import EMPTY_VALUES, FIELDS, Memory
+from mnesis.domain.memory import CONTENT, EMPTY_VALUES, FIELDS, Memory
 from mnesis.domain.memory_types import NOUNS, HistoryAction, MemoryType, ObjectMode, PayloadType
 from mnesis.domain.quickly import quickly_made
 from mnesis.domain.refusals import (
@@ -127,8 +127,7 @@ def restore(stored: Memory, session: Memory | None, past: Memory, moment: Moment
         text = f"Version {past.version} is a deletion; restore the version before it."
         return (InvalidInput(path=("version",), text=text),)
     differences = field_changes(stored.values, past.values)
-    fields = FIELDS[stored.type]
-    content = any(fields[change.field].content for change in differences)
+    content = not CONTENT[stored.type].isdisjoint([change.field for change in differences])
     if (moved := field_change("created_at", stored.created_at, past.created_at)) is not None:
         differences.append(moved)
     if not differences and not stored.deleted:
@@ -221,9 +220,8 @@ def _revised(stored: Memory, changes: Changes, moment: Moment, *, always: bool =
     if faults:
         return faults
     differences = field_changes(stored.values, values)
-    fields = FIELDS[stored.type]
     touched_fields = changes.given if always else [change.field for change in differences]
-    content = any(fields[name].content for name in touched_fields)
+    content = not CONTENT[stored.type].isdisjoint(touched_fields)
     created_at = stored.created_at
     if isinstance(changes.created_at, datetime):
         created_at = changes.created_at
