@@ -28,6 +28,7 @@ from mnesis.domain.history import HistoryRecord, entries_change
 from mnesis.domain.limits import Limits
 from mnesis.domain.memory import Memory
 from mnesis.domain.memory_types import NOUNS, HistoryAction, MemoryType, WriteMode, WriteStatus
+from mnesis.domain.quickly import quickly_made
 from mnesis.domain.quotas import Allowance, Usage
 from mnesis.domain.refusals import (
     AlreadyExists,
@@ -57,7 +58,7 @@ _STATUS = {
 _SESSION, _CREATE, _RESTORE = MemoryType.SESSION, HistoryAction.CREATE, HistoryAction.RESTORE
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@quickly_made
 class Decision:
     """The answer to a batch, and what must be written for it: memories at their last version, every record."""
 

@@ -137,7 +137,9 @@ _compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 def same(left: object, right: object) -> bool:
     """Whether two JSON values are equal, types included: ``1`` is neither ``true`` nor ``1.0``."""
     # Python tells what is unequal at once, and few things that it takes for equal have other types.
-    return left == right and _of_same_types(left, right)
+    if left != right or type(left) is not type(right):
+        return False
+    return not isinstance(left, _NESTED) or _of_same_types(left, right)
 
 
 def _of_same_types(left: object, right: object) -> bool:
@@ -207,7 +209,7 @@ def difference(before: Mapping[str, JsonValue], after: Mapping[str, JsonValue]) 
     """Only the keys that differ, as they were and as they are; a key absent on one side is left out of it."""
     was: JsonObject = {}
     for key, value in before.items():
-        if key not in after or value != after[key] or not _of_same_types(value, after[key]):
+        if key not in after or not same(value, after[key]):
             was[key] = value
     now: JsonObject = {}
     for key, value in after.items():

@@ -4,7 +4,6 @@ Everything here is pure: the same stored memory, command and moment always give 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
@@ -32,7 +31,7 @@ from mnesis.domain.working import DEFAULT_ROLE
 TICK = timedelta(microseconds=1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@quickly_made
 class Moment:
     """What a revision needs besides memory and command: the clock, the tenant's change number, the actor, the limits,
     fresh ids and the owner."""
@@ -55,7 +54,7 @@ class Revision:
     changes: tuple[FieldChange, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@quickly_made
 class Unchanged:
     """The command asked for what is so already."""
 
