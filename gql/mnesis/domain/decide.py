@@ -44,9 +44,6 @@ from mnesis.domain.revise import Moment, Revision, Unchanged, Verdict
 from mnesis.domain.time_travel import NotKept, as_of
 from mnesis.domain.workspace import Workspace
 
-ARRIVALS_PER_CHANGE = 2**20
-"""How many memories one change may create: a memory's arrival is its change times this, plus its position."""
-
 _STATUS = {
     HistoryAction.CREATE: WriteStatus.CREATED,
     HistoryAction.UPDATE: WriteStatus.UPDATED,
@@ -55,7 +52,8 @@ _STATUS = {
 }
 
 # To look a member up in its class takes as long as a call, on Python 3.11.
-_SESSION, _CREATE, _RESTORE = MemoryType.SESSION, HistoryAction.CREATE, HistoryAction.RESTORE
+_SESSION, _RESTORE = MemoryType.SESSION, HistoryAction.RESTORE
+_ATOMIC, _FAILED = WriteMode.ATOMIC, WriteStatus.FAILED
 
 
 @quickly_made
@@ -85,9 +83,9 @@ class _Course:
 
     space: Workspace
     moment: Moment
-    caller: Caller | None = None
-    pending: list[Revision] = field(default_factory=list)
+    pending: list[Revision]
     """What records are made of, in order."""
+    caller: Caller | None = None
     latest: dict[str, int] = field(default_factory=dict)
     tallies: dict[str, _Tally] = field(default_factory=dict)
     cascaded: dict[int, int] = field(default_factory=dict)
@@ -97,12 +95,6 @@ class _Course:
         position = len(self.pending)
         memory, action = revision.memory, revision.action
         before = self.space.get(memory.id) if action is _RESTORE else None
-        if action is _CREATE:
-            arrival = memory.change * ARRIVALS_PER_CHANGE + position
-            # An entry has it from its session.
-            guarded = memory.guarded or (memory.session_id is None and memory.container_id in self.space.guards)
-            memory = replace(memory, arrival=arrival, guarded=guarded)
-            revision = Revision(memory=memory, action=action, changes=revision.changes)
         self.latest[memory.id] = position
         self.pending.append(revision)
         self.space.put(memory)
@@ -164,7 +156,9 @@ def decide(
             if fingerprint == key.fingerprint:
                 return Decision(outcome=replace(answer, replayed=True))
             return Decision(outcome=refused_whole(batch.commands, IdempotencyConflict(path=("idempotency_key",))))
+    pending: list[Revision] = []
     course = _Course(
+        pending=pending,
         space=workspace.branch(),
         moment=Moment(
             now=now,
@@ -173,14 +167,16 @@ def decide(
             limits=limits,
             new_id=new_id,
             owner=batch.caller.owner if batch.caller is not None else None,
+            guards=workspace.guards,
+            before=pending,
         ),
         caller=batch.caller,
     )
     if batch.session is not None and (refusals := _claim(batch.session, course)):
         return Decision(outcome=refused_whole(batch.commands, *refusals))
-    outcomes = tuple(_run(index, command, course) for index, command in enumerate(batch.commands))
-    failed = [outcome.status for outcome in outcomes].count(WriteStatus.FAILED)
-    if batch.mode is WriteMode.ATOMIC and failed:
+    outcomes = tuple([_run(index, command, course) for index, command in enumerate(batch.commands)])
+    failed = [outcome.status for outcome in outcomes].count(_FAILED)
+    if failed and batch.mode is _ATOMIC:
         return Decision(outcome=BatchOutcome(outcomes=tuple(map(_rolled_back, batch.commands, outcomes))))
     if failed == len(outcomes) and batch.commands:
         return Decision(outcome=BatchOutcome(outcomes=outcomes))
@@ -198,7 +194,7 @@ def decide(
         workspace.answers[batch.actor, key.key] = (key.fingerprint, _to_repeat(answer))
     return Decision(
         outcome=answer,
-        memories=tuple(course.pending[position].memory for position in course.latest.values()),
+        memories=tuple([course.pending[position].memory for position in course.latest.values()]),
         records=records,
         remembered=True,
     )

@@ -173,7 +173,8 @@ def changed_for_search(before: Memory | None, after: Memory) -> bool:
         return True
     if before.created_at != after.created_at or before.values.get("role") != after.values.get("role"):
         return True
-    return any(before.values[name] != after.values[name] for name in SEARCHED_FIELDS[after.type])
+    were, are = before.values, after.values
+    return any(were[name] is not are[name] and were[name] != are[name] for name in SEARCHED_FIELDS[after.type])
 
 
 def _aside(memory: Memory) -> Iterable[str]:

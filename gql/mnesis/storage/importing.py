@@ -23,10 +23,10 @@ from sqlalchemy import BigInteger, Delete, Select, bindparam, or_, select
 
 from mnesis.complaints import Complaint
 from mnesis.domain.caller import Caller
-from mnesis.domain.decide import ARRIVALS_PER_CHANGE
 from mnesis.domain.ids import DEFAULT_CONTAINER
 from mnesis.domain.limits import Limits
 from mnesis.domain.memory import Memory
+from mnesis.domain.revise import ARRIVALS_PER_CHANGE
 from mnesis.storage.archive_checks import Archive, BadArchive, NumberedLine, check_archive, read_lines
 from mnesis.storage.archive_lines import (
     CONTAINER_COLUMNS,

@@ -4,6 +4,7 @@ A list is mostly handed on to somebody who has chosen a few fields, and JSON to 
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import orjson
@@ -75,7 +76,7 @@ def stored_memory_from(row: Row) -> Memory:
 def whole_memory_from(row: Row) -> Memory:
     """The same for a writer, who looks at everything."""
     _, memory_id, type_word, container_id, namespace, session_id, entry_id, version, *times, updated_by = row[:12]
-    created_at, updated_at, content_updated_at = map(from_microseconds, times)
+    created_at, updated_at, content_updated_at = map(_shared_time, times)
     return Memory(
         id=memory_id,
         type=_TYPES[type_word],
@@ -95,6 +96,10 @@ def whole_memory_from(row: Row) -> Memory:
         owner=row[_OWNER],
         guarded=bool(row[_GUARDED]),
     )
+
+
+# What was written together has the same times.
+_shared_time = lru_cache(maxsize=1_024)(from_microseconds)
 
 
 def _time(column: str) -> Callable[[Row], Any]:
