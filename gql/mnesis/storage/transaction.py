@@ -178,7 +178,8 @@ class Transactions:
         memories: dict[str, Memory] = {}
         records: list[HistoryRecord] = []
         for decision in decisions:
-            memories.update((memory.id, memory) for memory in decision.memories)
+            for memory in decision.memories:
+                memories[memory.id] = memory
             records += decision.records
         if memories:
             fields = _revised_fields(memories, before or {})
