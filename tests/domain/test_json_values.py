@@ -1,6 +1,12 @@
 """JSON objects as values: what may be stored, when two are equal, merge patches and differences."""
 
+import copy
+import json
+import math
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mnesis.domain.json_values import (
     JsonFault,
@@ -10,6 +16,7 @@ from mnesis.domain.json_values import (
     difference,
     merge_patch,
     same,
+    text_fault,
     undo_difference,
 )
 from mnesis.domain.limits import Limits
@@ -137,3 +144,92 @@ def test_the_size_of_an_object_is_counted_in_utf_8_of_compact_json() -> None:
     check_object(value, Limits(json_bytes=16))
     with pytest.raises(JsonFault, match="has 16 bytes of JSON; at most 15 are allowed"):
         check_object(value, Limits(json_bytes=15))
+
+
+TEXTS = st.text(st.one_of(st.sampled_from('ab\0\ud800\udc00\n"\\é😀'), st.characters()), max_size=3)
+SCALARS = st.one_of(
+    st.none(), st.booleans(), TEXTS, st.sampled_from([0, 1, 2**63 - 1, 2**63, -(2**63), -(2**63) - 1]), st.floats()
+)
+VALUES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3), max_leaves=8
+)
+OBJECTS = st.dictionaries(TEXTS, VALUES, max_size=4)
+# Few different ones, so that many are equal or nearly so.
+ALIKE = st.recursive(
+    st.sampled_from([0, 1, True, False, 1.0, 0.0, None, "1"]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from("ab"), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+def plain_fault(value: JsonValue, levels_left: int) -> tuple[tuple[str, ...], str] | None:
+    """What `check_object` finds, but for the size: keys first, then one member after the other."""
+    if not isinstance(value, dict | list):
+        fact = plain_scalar_fault(value)
+        return ((), fact) if fact else None
+    if levels_left == 0:
+        return (), "nests too deeply"
+    for key in value if isinstance(value, dict) else ():
+        if fault := text_fault(key):
+            return (), f"has a key that {fault}"
+    for place, member in value.items() if isinstance(value, dict) else enumerate(value):
+        if found := plain_fault(member, levels_left - 1):
+            path, fact = found
+            return (str(place), *path), fact
+    return None
+
+
+def plain_scalar_fault(value: None | bool | int | float | str) -> str | None:
+    if isinstance(value, str):
+        return text_fault(value)
+    if isinstance(value, float):
+        return None if math.isfinite(value) else "is not a finite number"
+    return None if value is None or -(2**63) <= value <= 2**63 - 1 else "is an integer beyond 64 bits"
+
+
+def plain_same(left: JsonValue, right: JsonValue) -> bool:
+    if type(left) is not type(right):
+        return False
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(plain_same(left[key], right[key]) for key in left)
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(map(plain_same, left, right))
+    return left == right
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(value=OBJECTS, levels=st.integers(1, 4), size=st.integers(2, 60))
+def test_an_object_is_refused_for_exactly_what_is_wrong_with_it(value: JsonObject, levels: int, size: int) -> None:
+    wrong = plain_fault(value, levels)
+    if wrong is None:
+        written = len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
+        if written > size:
+            wrong = (), f"has {written} bytes of JSON; at most {size} are allowed"
+    found = None
+    try:
+        check_object(value, Limits(json_levels=levels, json_bytes=size))
+    except JsonFault as refused:
+        found = refused.path, refused.fact
+    assert found == wrong
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(left=ALIKE, right=ALIKE)
+def test_two_values_are_the_same_exactly_where_every_type_and_value_is(left: JsonValue, right: JsonValue) -> None:
+    assert same(left, right) == plain_same(left, right)
+    assert same(left, copy.deepcopy(left))
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(
+    before=st.dictionaries(st.sampled_from("abc"), ALIKE, max_size=3),
+    after=st.dictionaries(st.sampled_from("abc"), ALIKE, max_size=3),
+)
+def test_a_difference_has_each_differing_key_on_the_sides_that_have_it(before: JsonObject, after: JsonObject) -> None:
+    was, now = difference(before, after)
+    assert list(was.items()) == [
+        (key, value) for key, value in before.items() if key not in after or not plain_same(value, after[key])
+    ]
+    assert list(now.items()) == [
+        (key, value) for key, value in after.items() if key not in before or not plain_same(value, before[key])
+    ]

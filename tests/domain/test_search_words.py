@@ -1,6 +1,8 @@
 """What a text is searched by."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mnesis.domain.words import Word, stemmed, stems, words
 
@@ -71,3 +73,9 @@ def test_scripts_without_spaces_are_searched_by_pairs() -> None:
 
 def test_a_word_is_where_it_stands() -> None:
     assert list(words("the Cats'  bowls")) == [Word("cat", 4, 8), Word("bowl", 11, 16)]
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(st.text(st.one_of(st.characters(max_codepoint=127), st.sampled_from("aZ9' _é東\u2019")), max_size=20))
+def test_a_text_is_searched_by_the_words_in_it_wherever_they_stand(text: str) -> None:
+    assert stems(text) == [word.stem for word in words(text)]

@@ -11,6 +11,7 @@ from mnesis.domain.memory import Memory
 from mnesis.domain.memory_types import MemoryType
 from mnesis.domain.searching import query_stems
 from mnesis.storage import searcher
+from mnesis.storage.search_index import counts_of, search_row, sought_in_counts
 from mnesis.usecases.memories import Memories
 from mnesis.usecases.ports import MemoryQuery, SearchPage, SearchPlace, SearchRequest
 from mnesis.usecases.requests import DeleteMemory, UpdateContextMemory
@@ -66,6 +67,14 @@ def indexed(url: str) -> int:
         [[held]] = connection.execute("SELECT sum(doc) FROM v").fetchall()
         assert held == tokens
     return int(count)
+
+
+async def test_how_often_a_word_occurs_is_known_however_often_that_is(database_url: str) -> None:
+    async with opened(database_url) as bench:
+        [memory] = await made(bench.memories, fact("tea " * 150 + "milk milk sugar"))
+    counts = search_row("acme", memory)[-1]
+    assert counts_of(counts, sought_in_counts(["tea", "milk", "sugar", "salt"])) == {"tea": 150, "milk": 2, "sugar": 1}
+    assert counts == search_row("acme", memory)[-1]
 
 
 async def test_a_memory_is_found_by_what_it_says_now(database_url: str) -> None:

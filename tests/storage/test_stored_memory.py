@@ -84,8 +84,6 @@ async def test_what_is_made_of_a_memory_has_its_own_values(sqlite_url: str) -> N
             _ = read.nothing  # type: ignore[attr-defined]
         with pytest.raises(AttributeError):
             _ = changed.nothing  # type: ignore[attr-defined]
-        with pytest.raises(AttributeError):
-            read.version = 3  # type: ignore[misc]
 
 
 async def test_json_is_handed_on_as_it_was_written(database_url: str) -> None:

@@ -13,11 +13,12 @@ class Scope(StrEnum):
     ADMIN = "memory:admin"
 
 
-_IMPLIED = {
-    Scope.READ: frozenset({Scope.READ}),
-    Scope.WRITE: frozenset({Scope.READ, Scope.WRITE}),
-    Scope.ADMIN: frozenset(Scope),
+_GRANTING = {
+    Scope.READ: frozenset(Scope),
+    Scope.WRITE: frozenset({Scope.WRITE, Scope.ADMIN}),
+    Scope.ADMIN: frozenset({Scope.ADMIN}),
 }
+"""The scopes that are, or include, each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +50,7 @@ class Caller:
 
     def may(self, scope: Scope) -> bool:
         """Whether a granted scope is, or includes, this one."""
-        return any(scope in _IMPLIED[granted] for granted in self.scopes)
+        return not _GRANTING[scope].isdisjoint(self.scopes)
 
 
 EVERY_SCOPE = frozenset(Scope)

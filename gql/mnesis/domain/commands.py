@@ -34,7 +34,7 @@ class Changes:
         return not self.given and self.append_messages is None and self.created_at is None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@quickly_made
 class Create:
     """Makes a memory; an id that was deleted goes on at its next version.
 
@@ -50,7 +50,7 @@ class Create:
     entry_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@quickly_made
 class Update:
     """Changes a stored memory. ``always`` counts a change that changes nothing, and content that is given for new, for
     a dialect that raises the version with every update.
@@ -75,7 +75,7 @@ class PutEntry:
     if_version: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@quickly_made
 class Delete:
     """Leaves a tombstone. A session takes its entries along. ``container_id`` as in `Update`."""
 
@@ -99,7 +99,7 @@ class Restore:
 Command: TypeAlias = Create | Update | PutEntry | Delete | Restore
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@quickly_made
 class Rejected:
     """Stands in a batch where a command was refused before the store was asked, so that the store can still
     judge the others and the answer names everything that is wrong."""
@@ -109,7 +109,7 @@ class Rejected:
     entry_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@quickly_made
 class SessionClaim:
     """What a batch of entries requires of its session before any entry is looked at.
 
@@ -132,7 +132,7 @@ class Idempotency:
     fingerprint: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@quickly_made
 class Batch:
     """Commands that are applied in order, in one transaction.
 
@@ -193,7 +193,7 @@ _COUNTED = {status: status.value.lower() for status in WriteStatus}
 """The count that each status is counted by."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@quickly_made
 class BatchOutcome:
     """The answer to a batch: one outcome per command, in order.
 

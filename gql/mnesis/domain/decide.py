@@ -24,10 +24,11 @@ from mnesis.domain.commands import (
     SessionClaim,
     Update,
 )
-from mnesis.domain.history import FieldChange, HistoryRecord, entries_change
+from mnesis.domain.history import HistoryRecord, entries_change
 from mnesis.domain.limits import Limits
 from mnesis.domain.memory import Memory
 from mnesis.domain.memory_types import NOUNS, HistoryAction, MemoryType, WriteMode, WriteStatus
+from mnesis.domain.quickly import quickly_made
 from mnesis.domain.quotas import Allowance, Usage
 from mnesis.domain.refusals import (
     AlreadyExists,
@@ -43,9 +44,6 @@ from mnesis.domain.revise import Moment, Revision, Unchanged, Verdict
 from mnesis.domain.time_travel import NotKept, as_of
 from mnesis.domain.workspace import Workspace
 
-ARRIVALS_PER_CHANGE = 2**20
-"""How many memories one change may create: a memory's arrival is its change times this, plus its position."""
-
 _STATUS = {
     HistoryAction.CREATE: WriteStatus.CREATED,
     HistoryAction.UPDATE: WriteStatus.UPDATED,
@@ -53,8 +51,12 @@ _STATUS = {
     HistoryAction.RESTORE: WriteStatus.UPDATED,
 }
 
+# To look a member up in its class takes as long as a call, on Python 3.11.
+_SESSION, _RESTORE = MemoryType.SESSION, HistoryAction.RESTORE
+_ATOMIC, _FAILED = WriteMode.ATOMIC, WriteStatus.FAILED
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@quickly_made
 class Decision:
     """The answer to a batch, and what must be written for it: memories at their last version, every record."""
 
@@ -75,23 +77,15 @@ class _Tally:
     deleted: int = 0
 
 
-@dataclass(slots=True)
-class _Pending:
-    """One history record in the making; ENTRIES may still join it."""
-
-    memory: Memory
-    action: HistoryAction
-    changes: list[FieldChange]
-
-
 @dataclass(slots=True, kw_only=True)
 class _Course:
     """A batch under way."""
 
     space: Workspace
     moment: Moment
+    pending: list[Revision]
+    """What records are made of, in order."""
     caller: Caller | None = None
-    pending: list[_Pending] = field(default_factory=list)
     latest: dict[str, int] = field(default_factory=dict)
     tallies: dict[str, _Tally] = field(default_factory=dict)
     cascaded: dict[int, int] = field(default_factory=dict)
@@ -99,21 +93,16 @@ class _Course:
     def accept(self, revision: Revision) -> Memory:
         """Takes a revision over; later commands see it."""
         position = len(self.pending)
-        before = self.space.get(revision.memory.id)
-        memory = revision.memory
-        if revision.action is HistoryAction.CREATE:
-            arrival = memory.change * ARRIVALS_PER_CHANGE + position
-            # An entry has it from its session.
-            guarded = memory.guarded or (memory.session_id is None and memory.container_id in self.space.guards)
-            memory = replace(memory, arrival=arrival, guarded=guarded)
+        memory, action = revision.memory, revision.action
+        before = self.space.get(memory.id) if action is _RESTORE else None
         self.latest[memory.id] = position
-        self.pending.append(_Pending(memory, revision.action, list(revision.changes)))
+        self.pending.append(revision)
         self.space.put(memory)
         if memory.session_id is not None:
             tally = self.tallies.get(memory.session_id)
             if tally is None:
                 tally = self.tallies[memory.session_id] = _Tally()
-            match revision.action:
+            match action:
                 case HistoryAction.UPDATE:
                     tally.updated += 1
                 case HistoryAction.CREATE:
@@ -167,7 +156,9 @@ def decide(
             if fingerprint == key.fingerprint:
                 return Decision(outcome=replace(answer, replayed=True))
             return Decision(outcome=refused_whole(batch.commands, IdempotencyConflict(path=("idempotency_key",))))
+    pending: list[Revision] = []
     course = _Course(
+        pending=pending,
         space=workspace.branch(),
         moment=Moment(
             now=now,
@@ -176,14 +167,16 @@ def decide(
             limits=limits,
             new_id=new_id,
             owner=batch.caller.owner if batch.caller is not None else None,
+            guards=workspace.guards,
+            before=pending,
         ),
         caller=batch.caller,
     )
     if batch.session is not None and (refusals := _claim(batch.session, course)):
         return Decision(outcome=refused_whole(batch.commands, *refusals))
-    outcomes = tuple(_run(index, command, course) for index, command in enumerate(batch.commands))
-    failed = [outcome.status for outcome in outcomes].count(WriteStatus.FAILED)
-    if batch.mode is WriteMode.ATOMIC and failed:
+    outcomes = tuple([_run(index, command, course) for index, command in enumerate(batch.commands)])
+    failed = [outcome.status for outcome in outcomes].count(_FAILED)
+    if failed and batch.mode is _ATOMIC:
         return Decision(outcome=BatchOutcome(outcomes=tuple(map(_rolled_back, batch.commands, outcomes))))
     if failed == len(outcomes) and batch.commands:
         return Decision(outcome=BatchOutcome(outcomes=outcomes))
@@ -201,7 +194,7 @@ def decide(
         workspace.answers[batch.actor, key.key] = (key.fingerprint, _to_repeat(answer))
     return Decision(
         outcome=answer,
-        memories=tuple(course.pending[position].memory for position in course.latest.values()),
+        memories=tuple([course.pending[position].memory for position in course.latest.values()]),
         records=records,
         remembered=True,
     )
@@ -265,15 +258,18 @@ def _run(index: int, command: Command | Rejected, course: _Course) -> Outcome:
         return _unwritten(WriteStatus.FAILED, command, verdict)
     if isinstance(verdict, Unchanged):
         return _outcome(WriteStatus.UNCHANGED, verdict.memory)
-    if verdict.action is HistoryAction.DELETE and verdict.memory.type is MemoryType.SESSION:
+    status = _STATUS[verdict.action]
+    if verdict.memory.type is not _SESSION:
+        return _outcome(status, course.accept(verdict))
+    if verdict.action is HistoryAction.DELETE:
         # The entries go first, so that the session's record closes the change.
         entries = list(course.space.live_entries(verdict.memory.id))
         for entry in entries:
             course.accept(revise.tombstone(entry, course.moment))
         course.cascaded[index] = len(entries)
-    if verdict.action is HistoryAction.RESTORE and verdict.memory.type is MemoryType.SESSION:
-        return _outcome(_STATUS[verdict.action], _restored_session(index, verdict, course))
-    return _outcome(_STATUS[verdict.action], course.accept(verdict))
+    if verdict.action is HistoryAction.RESTORE:
+        return _outcome(status, _restored_session(index, verdict, course))
+    return _outcome(status, course.accept(verdict))
 
 
 def _restored_session(index: int, verdict: Revision, course: _Course) -> Memory:
@@ -296,13 +292,13 @@ def _verdict(command: Command, course: _Course) -> Verdict:
             if stored is not None and stored.guarded and course.hides(stored):
                 stored = None
             return revise.update(stored, command, moment)
+        case PutEntry():
+            return _put_entry(command, course)
         case Delete():
             stored = space.get(command.id)
             if stored is not None and stored.guarded and course.hides(stored):
                 stored = None
             return revise.delete(stored, command, moment)
-        case PutEntry():
-            return _put_entry(command, course)
         case Restore():
             return _restore(command, course)
         case _:
@@ -387,15 +383,16 @@ def _raise_sessions(course: _Course) -> None:
             memory = revise.touched(session, course.moment)
             course.accept(Revision(memory=memory, action=HistoryAction.UPDATE, changes=(entries,)))
         elif course.pending[own].action is not HistoryAction.CREATE:
-            course.pending[own].changes.append(entries)
+            revision = course.pending[own]
+            course.pending[own] = replace(revision, changes=(*revision.changes, entries))
 
 
 def _records(batch: Batch, course: _Course) -> tuple[HistoryRecord, ...]:
-    return tuple([_record(batch, position, pending) for position, pending in enumerate(course.pending)])
+    return tuple([_record(batch, position, revision) for position, revision in enumerate(course.pending)])
 
 
-def _record(batch: Batch, position: int, pending: _Pending) -> HistoryRecord:
-    memory = pending.memory
+def _record(batch: Batch, position: int, revision: Revision) -> HistoryRecord:
+    memory = revision.memory
     return HistoryRecord(
         memory_id=memory.id,
         version=memory.version,
@@ -405,8 +402,8 @@ def _record(batch: Batch, position: int, pending: _Pending) -> HistoryRecord:
         namespace=memory.namespace,
         change=memory.change,
         position=position,
-        action=pending.action,
-        changes=tuple(pending.changes),
+        action=revision.action,
+        changes=revision.changes,
         actor=batch.actor,
         reason=batch.reason,
         created_at=memory.updated_at,

@@ -24,6 +24,9 @@ class ContextEntry:
     if_version: int | None = None
 
 
+_WORKING = MemoryType.WORKING
+
+
 def entry_commands(
     session_id: str, entries: tuple[ContextEntry, ...], mode: ObjectMode, limits: Limits
 ) -> tuple[PutEntry | Rejected, ...]:
@@ -43,16 +46,12 @@ def entry_commands(
 
 def _command(session_id: str, entry: ContextEntry, mode: ObjectMode) -> tuple[PutEntry, tuple[Refusal, ...]]:
     faults: tuple[Refusal, ...] = ()
-    key: object = entry.id
-    metadata = entry.given.get("metadata")
-    if key is None and isinstance(metadata, dict):
-        key = metadata.get("messageId")
-        if key is not None and not isinstance(key, str):
+    key = entry.id
+    if key is None and isinstance(metadata := entry.given.get("metadata"), dict):
+        message_id = metadata.get("messageId")
+        if message_id is None or isinstance(message_id, str):
+            key = message_id
+        else:
             faults = (InvalidInput(path=("metadata", "messageId"), text="A message id is a string."),)
-            key = None
-    changes = Changes(memory_type=MemoryType.WORKING, given=entry.given, object_mode=mode, created_at=entry.created_at)
-    assert key is None or isinstance(key, str)
-    return (
-        PutEntry(session_id=session_id, entry_id=key, changes=changes, if_version=entry.if_version),
-        faults,
-    )
+    changes = Changes(memory_type=_WORKING, given=entry.given, object_mode=mode, created_at=entry.created_at)
+    return PutEntry(session_id=session_id, entry_id=key, changes=changes, if_version=entry.if_version), faults

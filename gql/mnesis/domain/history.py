@@ -73,22 +73,34 @@ class HistoryRecord:
         return str(RecordId(self.memory_id, self.version))
 
 
+_SET = ChangeKind.SET
+
+
 def field_changes(before: Values, after: Values) -> list[FieldChange]:
     """The fields that differ between two versions' values, in the order of ``after``."""
-    changes = [field_change(name, before[name], now) for name, now in after.items() if before[name] is not now]
-    return [change for change in changes if change is not None]
+    changes = []
+    for name, now in after.items():
+        was = before[name]
+        if was is not now and (change := field_change(name, was, now)) is not None:
+            changes.append(change)
+    return changes
 
 
 def field_change(name: str, was: HistoryValue, now: HistoryValue) -> FieldChange | None:
     """How one field differs, or None when it does not."""
-    if _equal(was, now):
-        return None
     if isinstance(was, dict) and isinstance(now, dict):
-        old_keys, new_keys = difference(was, now)
-        return FieldChange(field=name, kind=ChangeKind.SET, before=old_keys, after=new_keys)
-    if isinstance(was, tuple) and isinstance(now, tuple) and _is_appended(was, now):
-        return FieldChange(field=name, kind=ChangeKind.APPEND, before=len(was), after=now[len(was) :])
-    return FieldChange(field=name, kind=ChangeKind.SET, before=was, after=now)
+        was, now = difference(was, now)
+        if not was and not now:
+            return None
+    elif isinstance(was, tuple) and isinstance(now, tuple):
+        if all(map(_same_message, was, now)):
+            if len(was) == len(now):
+                return None
+            if 0 < len(was) < len(now):
+                return FieldChange(field=name, kind=ChangeKind.APPEND, before=len(was), after=now[len(was) :])
+    elif was == now and type(was) is type(now):
+        return None
+    return FieldChange(field=name, kind=_SET, before=was, after=now)
 
 
 def creation_changes(memory: Memory, tombstone: Memory | None) -> list[FieldChange]:
@@ -167,15 +179,5 @@ def _redone(was: Any, change: FieldChange) -> Any:
     return change.after
 
 
-def _equal(was: HistoryValue, now: HistoryValue) -> bool:
-    if isinstance(was, tuple) and isinstance(now, tuple):
-        return len(was) == len(now) and all(map(_same_message, was, now))
-    return same(was, now)
-
-
 def _same_message(was: Message, now: Message) -> bool:
     return was.role == now.role and was.text == now.text and same(list(was.parts or ()), list(now.parts or ()))
-
-
-def _is_appended(was: tuple[Message, ...], now: tuple[Message, ...]) -> bool:
-    return 0 < len(was) < len(now) and all(map(_same_message, was, now))

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import TypeAlias
 
@@ -42,56 +42,97 @@ def check_object(value: JsonObject, limits: Limits) -> None:
     Refused are NaN, infinities, lone surrogates, NUL, integers beyond 64 bits, more levels than
     ``limits.json_levels`` and more bytes than ``limits.json_bytes``.
     """
-    _check(value, limits.json_levels)
-    size = json_bytes(value)
-    if size > limits.json_bytes:
-        raise JsonFault((), f"has {size} bytes of JSON; at most {limits.json_bytes} are allowed")
+    # Most objects are so small that this bound settles it without writing them as JSON.
+    if _checked(value, limits.json_levels) > limits.json_bytes:
+        size = json_bytes(value)
+        if size > limits.json_bytes:
+            raise JsonFault((), f"has {size} bytes of JSON; at most {limits.json_bytes} are allowed")
 
 
-def _check(value: dict[str, JsonValue] | list[JsonValue], levels_left: int) -> None:
+_CHARACTER_BYTES = 6
+"""What a character takes at most in JSON: as an escape."""
+_AROUND_TEXT_BYTES = 3
+"""Its quotes, and a colon or comma."""
+_NUMBER_BYTES = 26
+"""The longest float, an integer of 64 bits or a word, and a comma."""
+
+
+def _checked(value: dict[str, JsonValue] | list[JsonValue], levels_left: int) -> int:
+    """Raises `JsonFault` for all but the size; gives a bound of that."""
     if levels_left == 0:
         raise JsonFault((), "nests too deeply")
+    bound = _AROUND_TEXT_BYTES
+    members: Iterable[tuple[object, JsonValue]]
     if isinstance(value, dict):
-        for key in value:
-            if fault := text_fault(key):
-                raise JsonFault((), f"has a key that {fault}")
-    for place, member in value.items() if isinstance(value, dict) else enumerate(value):
-        if isinstance(member, dict | list):
+        bound += _checked_keys(value)
+        members = value.items()
+    else:
+        members = enumerate(value)
+    for place, member in members:
+        if isinstance(member, str):
+            if ("\0" in member or not member.isascii()) and (fault := text_fault(member)):
+                raise JsonFault((str(place),), fault)
+            bound += _CHARACTER_BYTES * len(member) + _AROUND_TEXT_BYTES
+        elif isinstance(member, _NESTED):
             try:
-                _check(member, levels_left - 1)
+                bound += _checked(member, levels_left - 1)
             except JsonFault as deeper:
                 # Paths are put together on the way back, so that they cost nothing where all is well.
                 raise JsonFault((str(place), *deeper.path), deeper.fact) from None
-        elif fault := _scalar_fault(member):
-            raise JsonFault((str(place),), fault)
+        else:
+            bound += _NUMBER_BYTES
+            if fault := _number_fault(member):
+                raise JsonFault((str(place),), fault)
+    return bound
 
 
-def _scalar_fault(value: None | bool | int | float | str) -> str | None:
-    if isinstance(value, str):
-        return text_fault(value)
-    if isinstance(value, float):
-        return None if math.isfinite(value) else "is not a finite number"
+_NESTED = (dict, list)
+
+
+def _checked_keys(value: Mapping[str, object]) -> int:
+    """The same of the keys of one object."""
+    keys = "".join(value)
+    if "\0" in keys or not keys.isascii():
+        for key in value:
+            if fault := text_fault(key):
+                raise JsonFault((), f"has a key that {fault}")
+    return _CHARACTER_BYTES * len(keys) + _AROUND_TEXT_BYTES * len(value)
+
+
+def _number_fault(value: None | bool | int | float) -> str | None:
     if isinstance(value, int):
         return None if INT_MIN <= value <= INT_MAX else "is an integer beyond 64 bits"
+    if isinstance(value, float):
+        return None if math.isfinite(value) else "is not a finite number"
     return None
 
 
 def json_bytes(value: object) -> int:
     """The UTF-8 bytes of a value written as compact JSON."""
-    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
+    return len(_compact(value).encode())
+
+
+_compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def same(left: object, right: object) -> bool:
     """Whether two JSON values are equal, types included: ``1`` is neither ``true`` nor ``1.0``."""
+    # Python tells what is unequal at once, and few things that it takes for equal have other types.
+    if left != right or type(left) is not type(right):
+        return False
+    return not isinstance(left, _NESTED) or _of_same_types(left, right)
+
+
+def _of_same_types(left: object, right: object) -> bool:
+    """Whether two values that Python takes for equal are so, types included."""
     if type(left) is not type(right):
         return False
-    if isinstance(left, str):
-        return left == right
+    if not isinstance(left, _NESTED):
+        return True
     if isinstance(left, dict) and isinstance(right, dict):
-        return left.keys() == right.keys() and all(same(value, right[key]) for key, value in left.items())
-    if isinstance(left, list) and isinstance(right, list):
-        return len(left) == len(right) and all(map(same, left, right))
-    return left == right
+        return all(map(_of_same_types, left.values(), map(right.__getitem__, left)))
+    assert isinstance(right, list)
+    return all(map(_of_same_types, left, right))
 
 
 def contains(whole: JsonValue, part: JsonValue) -> bool:
@@ -147,8 +188,14 @@ def merge_patch(target: JsonObject | None, patch: JsonObject) -> JsonObject:
 
 def difference(before: Mapping[str, JsonValue], after: Mapping[str, JsonValue]) -> tuple[JsonObject, JsonObject]:
     """Only the keys that differ, as they were and as they are; a key absent on one side is left out of it."""
-    was = {key: value for key, value in before.items() if key not in after or not same(value, after[key])}
-    now = {key: value for key, value in after.items() if key not in before or not same(value, before[key])}
+    was: JsonObject = {}
+    for key, value in before.items():
+        if key not in after or not same(value, after[key]):
+            was[key] = value
+    now: JsonObject = {}
+    for key, value in after.items():
+        if key in was or key not in before:
+            now[key] = value
     return was, now
 
 

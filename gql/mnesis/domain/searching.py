@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from mnesis.domain.fields import Message
 from mnesis.domain.memory import Memory
 from mnesis.domain.memory_types import MemoryType
+from mnesis.domain.quickly import quickly_made
 from mnesis.domain.words import Word, stems, words
 
 SEARCHED_BYTES = 32 * 1024
@@ -52,7 +53,7 @@ SUMMARY = 0.3
 """How much the words of a session's summary count for its entries."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@quickly_made
 class Terms:
     """What a memory is found by: how often each stem occurs (0: only beside the text), and how many words it has."""
 
@@ -175,7 +176,8 @@ def changed_for_search(before: Memory | None, after: Memory) -> bool:
         return True
     if before.created_at != after.created_at or before.values.get("role") != after.values.get("role"):
         return True
-    return any(before.values[name] != after.values[name] for name in SEARCHED_FIELDS[after.type])
+    were, are = before.values, after.values
+    return any(were[name] is not are[name] and were[name] != are[name] for name in SEARCHED_FIELDS[after.type])
 
 
 def _aside(memory: Memory) -> Iterable[str]:

@@ -14,6 +14,8 @@ from mnesis.domain.refusals import InvalidInput, LimitExceeded, NotFound, Refusa
 REASON_CHARACTERS = 1_000
 KEY_CHARACTERS = 255
 
+_TEXT, _ROLE = FieldKind.TEXT, FieldKind.ROLE
+
 
 def command_faults(command: Command, limits: Limits) -> tuple[Refusal, ...]:
     """Everything wrong with a command that can be known before the store is asked."""
@@ -88,14 +90,16 @@ def _create_faults(command: Create, limits: Limits) -> Iterator[Refusal]:
             yield InvalidInput(path=(field.name,), text=f"{_spoken(field)} of a new memory must be given.")
 
 
-def _patch_faults(command: Update, limits: Limits) -> Iterator[Refusal]:
+def _patch_faults(command: Update, limits: Limits) -> list[Refusal]:
     changes = command.changes
+    faults: list[Refusal] = []
     if changes.is_empty and not command.always:
-        yield InvalidInput(text="The input holds no field to change.")
+        faults.append(InvalidInput(text="The input holds no field to change."))
     for name in changes.given:
         if (field := FIELDS[changes.memory_type][name]).fixed:
-            yield InvalidInput(path=(name,), text=f"{_spoken(field)} is given at creation and stays as it is.")
-    yield from _changes_faults(changes, limits)
+            text = f"{_spoken(field)} is given at creation and stays as it is."
+            faults.append(InvalidInput(path=(name,), text=text))
+    return faults + _changes_faults(changes, limits)
 
 
 def _changes_faults(changes: Changes, limits: Limits) -> list[Refusal]:
@@ -104,9 +108,12 @@ def _changes_faults(changes: Changes, limits: Limits) -> list[Refusal]:
     fields = FIELDS[changes.memory_type]
     for name, value in changes.given.items():
         field = fields[name]
-        if isinstance(value, str) and field.kind is FieldKind.TEXT:
+        kind = field.kind
+        if isinstance(value, dict):
+            faults += _object_faults(value, (name,), limits)
+        elif isinstance(value, str) and kind is _TEXT:
             faults += _long_text_faults(field, value, limits)
-        elif isinstance(value, str) and field.kind is FieldKind.ROLE:
+        elif isinstance(value, str) and kind is _ROLE:
             faults += _line_faults(value, (name,), "A role", 1, ROLE_CHARACTERS)
         else:
             faults += _value_faults(field, value, limits)
@@ -134,8 +141,6 @@ def _value_faults(field: Field, value: FieldValue, limits: Limits) -> Iterator[R
             yield InvalidInput(path=path, text=f"{_spoken(field)} cannot be cleared; leave it out to keep it.")
     elif isinstance(value, Unreadable):
         yield InvalidInput(path=path, text=f"{_spoken(field)} {value.fact}.")
-    elif isinstance(value, dict):
-        yield from _object_faults(value, path, limits)
     elif isinstance(value, tuple):
         yield from _message_faults(value, path, limits)
     elif isinstance(value, bytes) and len(value) > limits.text_bytes:
@@ -168,11 +173,12 @@ def too_many_messages(path: tuple[str, ...], actual: int, limits: Limits) -> Lim
     )
 
 
-def _object_faults(value: JsonObject, path: tuple[str, ...], limits: Limits) -> Iterator[Refusal]:
+def _object_faults(value: JsonObject, path: tuple[str, ...], limits: Limits) -> tuple[Refusal, ...]:
     try:
         check_object(value, limits)
     except JsonFault as fault:
-        yield InvalidInput(path=(*path, *fault.path), text=f"The JSON value {fault.fact}.")
+        return (InvalidInput(path=(*path, *fault.path), text=f"The JSON value {fault.fact}."),)
+    return ()
 
 
 def _text_faults(text: str, path: tuple[str, ...], spoken: str, limits: Limits) -> tuple[Refusal, ...]:
@@ -197,10 +203,9 @@ def _entry_key_faults(entry_id: str | None, path: tuple[str, ...]) -> tuple[Refu
     return _line_faults(entry_id, path, "An entry's id", 1, ID_CHARACTERS) if entry_id is not None else ()
 
 
-def _unknown(text: str, path: tuple[str, ...], kind: str) -> Iterator[Refusal]:
+def _unknown(text: str, path: tuple[str, ...], kind: str) -> tuple[Refusal, ...]:
     """What cannot be an id names nothing. No database is asked: some cannot even read such a text."""
-    if not is_id(text):
-        yield NotFound(path=path, kind=kind, id=text)
+    return () if is_id(text) else (NotFound(path=path, kind=kind, id=text),)
 
 
 def _restored_version_faults(version: int) -> Iterator[Refusal]:

@@ -20,6 +20,8 @@ WORD_CHARACTERS = 64
 _WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
 _ASCII_WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*", flags=re.ASCII)
 """The same in a text that is ASCII, found faster."""
+_ASCII_GAPS = "".join(chr(code) if chr(code).isalnum() else " " for code in range(128))
+"""Every character of ASCII, with a space for those that are in no word."""
 # Scripts that are written without spaces: every two neighbours count as a word.
 _UNSPACED = re.compile(
     r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+"
@@ -92,10 +94,15 @@ def stems(text: str) -> list[str]:
     """What a text is searched by, with repetitions."""
     # Where nobody asks for places, this takes half the time.
     if text.isascii():
-        return [stem for stem in map(stemmed, _ASCII_WORD.findall(text)) if stem]
+        return list(filter(None, map(stemmed, _ascii_words(text))))
     if _UNSPACED.search(text) is None:
-        return [stem for stem in map(stemmed, _WORD.findall(text)) if stem]
+        return list(filter(None, map(stemmed, _WORD.findall(text))))
     return [word.stem for word in words(text)]
+
+
+def _ascii_words(text: str) -> list[str]:
+    # Without an apostrophe, words are all that stands between the rest, which is found in a third of the time.
+    return _ASCII_WORD.findall(text) if "'" in text else text.translate(_ASCII_GAPS).split()
 
 
 @lru_cache(maxsize=65_536)

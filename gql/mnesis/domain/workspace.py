@@ -1,7 +1,7 @@
 """What a batch sees of the stored memories: those that were loaded, with the results so far laid over them."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from mnesis.domain.access import OPEN, Access
 from mnesis.domain.commands import Batch, BatchOutcome, Create, Delete, PutEntry, Restore, Update
@@ -9,11 +9,12 @@ from mnesis.domain.history import HistoryRecord
 from mnesis.domain.ids import is_id
 from mnesis.domain.memory import Memory
 from mnesis.domain.memory_types import MemoryType
+from mnesis.domain.quickly import quickly_made
 
 EntryKey = tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@quickly_made
 class Needs:
     """What must be loaded before batches can be decided: a superset of what they look at.
 
@@ -36,10 +37,13 @@ class Needs:
             needs._add(batch)
         # What cannot be an id names nothing, and may be a text that no database can read.
         for ids in (needs.ids, needs.sessions_whole, needs.containers):
-            ids.difference_update([each for each in ids if not is_id(each)])
-        for each in [each for each in needs.history_from if each not in needs.ids]:
-            del needs.history_from[each]
-        needs.entries.difference_update([key for key in needs.entries if key[0] not in needs.ids])
+            if ids:
+                ids.difference_update([each for each in ids if not is_id(each)])
+        if needs.history_from:
+            for each in needs.history_from.keys() - needs.ids:
+                del needs.history_from[each]
+        if needs.entries:
+            needs.entries.difference_update([key for key in needs.entries if key[0] not in needs.ids])
         return needs
 
     def _add(self, batch: Batch) -> None:

@@ -12,13 +12,13 @@ from sqlalchemy import JSON, Boolean, Integer, LargeBinary
 from mnesis.domain import revise
 from mnesis.domain.commands import Changes, Create
 from mnesis.domain.containers import ContainerSettings, NewContainer, SettingValue, container_faults
-from mnesis.domain.decide import ARRIVALS_PER_CHANGE
 from mnesis.domain.fields import Field, FieldValue
 from mnesis.domain.ids import DEFAULT_CONTAINER
 from mnesis.domain.json_values import INT_MAX
 from mnesis.domain.limits import Limits
 from mnesis.domain.memory import EMPTY_VALUES, FIELDS, Memory
 from mnesis.domain.memory_types import HistoryAction, MemoryType
+from mnesis.domain.revise import ARRIVALS_PER_CHANGE
 from mnesis.domain.validation import command_faults
 from mnesis.storage.archive_changes import HISTORY_LIMITS, field_value, stored_change
 from mnesis.storage.archive_lines import (

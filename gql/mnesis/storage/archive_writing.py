@@ -6,10 +6,10 @@ from typing import Any
 import orjson
 from sqlalchemy import JSON, Boolean, LargeBinary
 
-from mnesis.domain.decide import ARRIVALS_PER_CHANGE
 from mnesis.domain.fields import FieldKind
 from mnesis.domain.memory import FIELDS
 from mnesis.domain.memory_types import MemoryType
+from mnesis.domain.revise import ARRIVALS_PER_CHANGE
 from mnesis.storage.archive_lines import CONTAINER_COLUMNS, FORMAT, VERSION, End
 from mnesis.storage.instants import from_microseconds
 from mnesis.storage.rows import HISTORY_COLUMNS, MEMORY_COLUMNS, Row

@@ -24,7 +24,7 @@ STREAMED_ROWS = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteStatement:
-    """A compiled statement that takes whole rows, and the names of its parameters in the order of the columns."""
+    """A compiled statement that takes rows, and the names of its parameters in the order of their columns."""
 
     text: str
     parameters: tuple[str, ...]
@@ -106,9 +106,13 @@ class Engine(Protocol):
         """The value of a list parameter of texts, without those that cannot be stored and so are nowhere found."""
         ...
 
-    def write_statement(self, table: Table, *, over: bool, kept: Collection[str] = ()) -> WriteStatement:
-        """Compiles what writes many whole rows; ``over`` rows with the same primary key, where there are. ``kept``
-        are columns that are as they were in such rows, so that neither they nor their indexes need be touched."""
+    def write_statement(self, table: Table, *, over: bool) -> WriteStatement:
+        """Compiles what writes many whole rows; ``over`` rows with the same primary key, where there are."""
+        ...
+
+    def revise_statement(self, table: Table, columns: Sequence[str]) -> WriteStatement:
+        """Compiles what changes these columns, in the order of the table, of many rows that are there. It takes rows of
+        them and then of the primary key; no other column is touched, nor its indexes."""
         ...
 
     def write(self, cursor: DriverCursor, statement: WriteStatement, rows: Sequence[Sequence[Any]]) -> None:
@@ -129,6 +133,11 @@ def storable(values: Collection[str]) -> list[str]:
     return [value for value in values if text_fault(value) is None]
 
 
-def excluded_columns(table: Table, kept: Collection[str] = ()) -> list[str]:
-    """The names of the columns that an upsert overwrites: all but the primary key's and those that are ``kept``."""
-    return [column.name for column in table.columns if not column.primary_key and column.name not in kept]
+def excluded_columns(table: Table) -> list[str]:
+    """The names of the columns that an upsert overwrites: all but the primary key's."""
+    return [column.name for column in table.columns if not column.primary_key]
+
+
+def key_columns(table: Table) -> list[str]:
+    """The names of the primary key's columns."""
+    return [column.name for column in table.primary_key.columns]

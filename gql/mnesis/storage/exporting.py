@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, FromClause, LargeBinary, Select, bindparam
 
 from mnesis.complaints import Complaint
 from mnesis.domain.caller import Caller
-from mnesis.domain.decide import ARRIVALS_PER_CHANGE
+from mnesis.domain.revise import ARRIVALS_PER_CHANGE
 from mnesis.storage.archive_lines import CONTAINER_COLUMNS, End
 from mnesis.storage.archive_writing import container_line, end_line, header_line, memory_line, record_line
 from mnesis.storage.engines import Connection, Engine

@@ -23,10 +23,10 @@ from sqlalchemy import BigInteger, Delete, Select, bindparam, or_, select
 
 from mnesis.complaints import Complaint
 from mnesis.domain.caller import Caller
-from mnesis.domain.decide import ARRIVALS_PER_CHANGE
 from mnesis.domain.ids import DEFAULT_CONTAINER
 from mnesis.domain.limits import Limits
 from mnesis.domain.memory import Memory
+from mnesis.domain.revise import ARRIVALS_PER_CHANGE
 from mnesis.storage.archive_checks import Archive, BadArchive, NumberedLine, check_archive, read_lines
 from mnesis.storage.archive_lines import (
     CONTAINER_COLUMNS,
@@ -493,7 +493,8 @@ class _Writing:
         self._hand_over(self._statements.new_memories, [memory_row(self._tenant, each) for each in self._memories])
         # An import that is undone takes these along: they hang on their memories.
         live = [search_row(self._tenant, each) for each in self._memories if not each.deleted]
-        self._hand_over(self._statements.put_search, live)
+        if live:
+            self._statements.put_search(self.cursor, live)
         if self._statements.put_due is not None:
             # Behind what is written meanwhile, so that others need not wait for a large import.
             due = [[self._tenant, each.id, each.version, _now()] for each in self._memories if not each.deleted]

@@ -26,6 +26,7 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    update,
 )
 from sqlalchemy import any_ as sql_any
 from sqlalchemy import column as sql_column
@@ -41,6 +42,7 @@ from mnesis.storage.engines import (
     DriverCursor,
     WriteStatement,
     excluded_columns,
+    key_columns,
     storable,
 )
 from mnesis.storage.pipelined import Pipeline, WriterConnection
@@ -183,27 +185,21 @@ class PostgresEngine:
     def texts(self, values: Collection[str]) -> Any:
         return _array(storable(values))
 
-    def write_statement(self, table: Table, *, over: bool, kept: Collection[str] = ()) -> WriteStatement:
-        parameters = tuple(f"new_{c.name}" for c in table.columns)
-        given = (
-            func.unnest(
-                *(
-                    cast(bindparam(new), ARRAY(_array_type(c.type)))
-                    for new, c in zip(parameters, table.columns, strict=True)
-                )
-            )
-            .table_valued(*(sql_column(c.name, _array_type(c.type)) for c in table.columns))
-            .render_derived(name="given")
-        )
-        rows = select(
-            *(cast(given.c[c.name], JSON) if isinstance(c.type, JSON) else given.c[c.name] for c in table.columns)
-        )
-        statement = insert(table).from_select([c.name for c in table.columns], rows)
+    def write_statement(self, table: Table, *, over: bool) -> WriteStatement:
+        parameters, given = _given(table, [column.name for column in table.columns])
+        rows = select(*given.values())
+        statement = insert(table).from_select(list(given), rows)
         if over:
             statement = statement.on_conflict_do_update(
                 index_elements=list(table.primary_key.columns),
-                set_={name: statement.excluded[name] for name in excluded_columns(table, kept)},
+                set_={name: statement.excluded[name] for name in excluded_columns(table)},
             )
+        return WriteStatement(text=str(statement.compile(dialect=self.dialect)), parameters=parameters)
+
+    def revise_statement(self, table: Table, columns: Sequence[str]) -> WriteStatement:
+        parameters, given = _given(table, [*columns, *key_columns(table)])
+        statement = update(table).values({name: given[name] for name in columns})
+        statement = statement.where(*(table.c[name] == given[name] for name in key_columns(table)))
         return WriteStatement(text=str(statement.compile(dialect=self.dialect)), parameters=parameters)
 
     def write(self, cursor: DriverCursor, statement: WriteStatement, rows: Sequence[Sequence[Any]]) -> None:
@@ -218,6 +214,24 @@ class PostgresEngine:
         """Asks the server, which remembers."""
         (status,) = connection.execute("SELECT pg_xact_status(%s::xid8)", [mark]).fetchone()
         return None if status == "in progress" else bool(status == "committed")
+
+
+def _given(table: Table, names: Sequence[str]) -> tuple[tuple[str, ...], dict[str, ColumnElement[Any]]]:
+    """Arrays side by side as rows of these columns: the names of their parameters, and each column as it is stored."""
+    columns = [table.c[name] for name in names]
+    parameters = tuple(f"new_{name}" for name in names)
+    arrays = (
+        cast(bindparam(new), ARRAY(_array_type(column.type))) for new, column in zip(parameters, columns, strict=True)
+    )
+    given = (
+        func.unnest(*arrays)
+        .table_valued(*(sql_column(column.name, _array_type(column.type)) for column in columns))
+        .render_derived(name="given")
+    )
+    return parameters, {
+        column.name: cast(given.c[column.name], JSON) if isinstance(column.type, JSON) else given.c[column.name]
+        for column in columns
+    }
 
 
 def _array(values: Collection[Any]) -> str:

@@ -1,7 +1,7 @@
 """Between domain values and the columns that hold them, in the order of the tables' columns."""
 
 from base64 import b64decode, b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -24,14 +24,10 @@ OWN_START = MEMORY_COLUMNS.index("deleted") + 1
 OWN_COLUMNS = MEMORY_COLUMNS[OWN_START : MEMORY_COLUMNS.index("owner")]
 NAMESPACE = MEMORY_COLUMNS.index("namespace")
 _NO_VALUES = (None,) * len(OWN_COLUMNS)
-_FIELD_PLACES = {
-    memory_type: (
-        memory_type.value,
-        [(name, field.kind, OWN_START + OWN_COLUMNS.index(name)) for name, field in fields.items()],
-    )
-    for memory_type, fields in FIELDS.items()
-}
 _TYPES = {memory_type.value: memory_type for memory_type in MemoryType}
+# To ask a member for its value takes as long as a call.
+_TYPE_WORDS = {memory_type: word for word, memory_type in _TYPES.items()}
+_ACTION_WORDS = {action: action.value for action in HistoryAction}
 
 
 def memory_row(tenant: str, memory: Memory) -> list[Any]:
@@ -58,36 +54,67 @@ def memory_row(tenant: str, memory: Memory) -> list[Any]:
         memory.guarded,
     ]
     values = memory.values
-    for name, kind, place in fields:
+    for name, place, write in fields:
         value = values[name]
-        if value is None:
-            continue
-        if kind is FieldKind.OBJECT:
-            row[place] = json_text(value)
-        elif kind is FieldKind.MESSAGES:
-            row[place] = _messages_text(value)  # type: ignore[arg-type]  # the kind says so
-        elif kind is FieldKind.PAYLOAD:
-            row[place] = value.value  # type: ignore[union-attr]  # as above
-        else:
-            row[place] = value
+        if value is not None:
+            row[place] = value if write is None else write(value)
+    return row
+
+
+REVISED_COLUMNS = ("version", "updated_at", "content_updated_at", "updated_by", "change")
+"""What the next version of a memory changes beside its fields."""
+
+
+def revised_columns(fields: Collection[str]) -> tuple[str, ...]:
+    """The columns of `revised_row`; ``fields`` are names of fields, of whatever types."""
+    return REVISED_COLUMNS + tuple(name for name in OWN_COLUMNS if name in fields)
+
+
+def revised_row(tenant: str, memory: Memory, columns: Sequence[str]) -> list[Any]:
+    """The `revised_columns` of a memory, and its primary key; null where a column is no field of its type."""
+    row: list[Any] = [
+        memory.version,
+        to_microseconds(memory.updated_at),
+        to_microseconds(memory.content_updated_at),
+        memory.updated_by,
+        memory.change,
+    ]
+    value_of = memory.values.get
+    for name in columns[len(REVISED_COLUMNS) :]:
+        value = value_of(name)
+        write = _COLUMN_WRITERS[name]
+        row.append(value if value is None or write is None else write(value))
+    row += (tenant, memory.id)
     return row
 
 
 def field_value(kind: FieldKind, stored: Any) -> FieldValue:
     """The value of a field of this kind that a column holds."""
-    if kind is FieldKind.MESSAGES:
-        return tuple(map(message_from, orjson.loads(stored))) if stored is not None else ()
-    if kind is FieldKind.FLAG:
-        return bool(stored)
     if stored is None:
-        return None
-    if kind is FieldKind.OBJECT:
-        loaded: FieldValue = orjson.loads(stored)
-        return loaded
-    if kind is FieldKind.PAYLOAD:
-        return PayloadType(stored)
-    value: FieldValue = stored
+        return _EMPTY.get(kind)
+    read = value_reader(kind)
+    value: FieldValue = stored if read is None else read(stored)
     return value
+
+
+def value_reader(kind: FieldKind) -> Callable[[Any], FieldValue] | None:
+    """What reads the value of a field of this kind from a column that is not null; None where it is the value."""
+    return _READERS.get(kind)
+
+
+def _messages_from(stored: str) -> tuple[Message, ...]:
+    # Most working memories have none.
+    return tuple(map(message_from, orjson.loads(stored))) if stored != _NO_MESSAGES else ()
+
+
+_NO_MESSAGES = "[]"
+_EMPTY: dict[FieldKind, FieldValue] = {FieldKind.MESSAGES: (), FieldKind.FLAG: False}
+_READERS: dict[FieldKind, Callable[[Any], FieldValue]] = {
+    FieldKind.MESSAGES: _messages_from,
+    FieldKind.FLAG: bool,
+    FieldKind.OBJECT: orjson.loads,
+    FieldKind.PAYLOAD: {payload.value: payload for payload in PayloadType}.__getitem__,
+}
 
 
 def record_row(tenant: str, record: HistoryRecord) -> list[Any]:
@@ -96,13 +123,13 @@ def record_row(tenant: str, record: HistoryRecord) -> list[Any]:
         tenant,
         record.memory_id,
         record.version,
-        record.memory_type.value,
+        _TYPE_WORDS[record.memory_type],
         record.container_id,
         record.session_id,
         json_text(record.namespace),
         record.change,
         record.position,
-        record.action.value,
+        _ACTION_WORDS[record.action],
         json_text([_change_json(change) for change in record.changes]),
         record.actor,
         record.reason,
@@ -150,8 +177,7 @@ def message_from(stored: dict[str, Any]) -> Message:
 
 
 def _messages_text(messages: tuple[Message, ...]) -> str:
-    # Most working memories have none.
-    return json_text(list(map(message_json, messages))) if messages else "[]"
+    return json_text(list(map(message_json, messages))) if messages else _NO_MESSAGES
 
 
 def json_text(value: Any) -> str:
@@ -159,24 +185,46 @@ def json_text(value: Any) -> str:
     return orjson.dumps(value).decode()
 
 
+_WRITERS: dict[FieldKind, Callable[[Any], Any]] = {
+    FieldKind.OBJECT: json_text,
+    FieldKind.MESSAGES: _messages_text,
+    FieldKind.PAYLOAD: {payload: payload.value for payload in PayloadType}.__getitem__,
+}
+"""What makes a column of a field that is not null; the others hold the value itself."""
+_FIELD_PLACES = {
+    memory_type: (
+        memory_type.value,
+        [(name, OWN_START + OWN_COLUMNS.index(name), _WRITERS.get(field.kind)) for name, field in fields.items()],
+    )
+    for memory_type, fields in FIELDS.items()
+}
+_COLUMN_WRITERS = {name: _WRITERS.get(field.kind) for fields in FIELDS.values() for name, field in fields.items()}
+
+
+_SET = ChangeKind.SET
+
+
 def _change_json(change: FieldChange) -> dict[str, Any]:
     stored: dict[str, Any] = {"field": change.field}
-    if change.kind is not ChangeKind.SET:
+    if change.kind is not _SET:
         stored["kind"] = change.kind.value
-    for side, value in (("before", change.before), ("after", change.after)):
-        if value is not None:
-            stored[side] = _side_json(value)
+    before, after = change.before, change.after
+    if before is not None:
+        stored["before"] = _side_json(before) if isinstance(before, _OF_ANOTHER_FORM) else before
+    if after is not None:
+        stored["after"] = _side_json(after) if isinstance(after, _OF_ANOTHER_FORM) else after
     return stored
 
 
-def _side_json(value: Any) -> Any:
+_OF_ANOTHER_FORM = (tuple, datetime, bytes)
+
+
+def _side_json(value: tuple[Message, ...] | datetime | bytes) -> Any:
     if isinstance(value, tuple):
         return [message_json(message) for message in value]
     if isinstance(value, datetime):
         return to_microseconds(value)
-    if isinstance(value, bytes):
-        return b64encode(value).decode()
-    return value
+    return b64encode(value).decode()
 
 
 def _change_from(memory_type: MemoryType, stored: dict[str, Any]) -> FieldChange:

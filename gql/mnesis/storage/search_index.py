@@ -9,6 +9,7 @@ import base64
 import hashlib
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from operator import add
 from typing import Any
 
 from mnesis.domain.memory import Memory
@@ -20,12 +21,19 @@ _STEM, _CONTAINER, _SESSION = "x", "c", "s"
 def search_row(tenant: str, memory: Memory) -> list[Any]:
     """The columns of a memory's row in ``search``; SQLite gives it another number."""
     terms = terms_of(memory)
-    marks = [container_word(tenant, memory.container_id)]
-    if memory.session_id is not None:
-        marks.append(session_word(tenant, memory.session_id))
+    place, joint = _around_stems(tenant, memory.container_id, memory.session_id)
     # What joins the stems is what each begins with: so this costs no step of its own for every word.
-    words = f" {stem_word(tenant, '')}".join([" ".join(marks), *terms.counts])
+    words = joint.join([place, *terms.counts])
     return [tenant, memory.id, memory.arrival, terms.length, words, _counts_text(terms)]
+
+
+@lru_cache(maxsize=4_096)
+def _around_stems(tenant: str, container_id: str, session_id: str | None) -> tuple[str, str]:
+    """The words that say where a memory lies, and what stands between its stems."""
+    place = container_word(tenant, container_id)
+    if session_id is not None:
+        place += " " + session_word(tenant, session_id)
+    return place, f" {stem_word(tenant, '')}"
 
 
 def stem_word(tenant: str, stem: str) -> str:
@@ -63,7 +71,22 @@ def counts_of(stored: str, asked: Iterable[tuple[str, str, int]]) -> Mapping[str
 
 def _counts_text(terms: Terms) -> str:
     """``" coffee:2 lisbon:1 "``: found by looking for a text, since few of many stems are ever asked for."""
-    return f" {' '.join([f'{stem}:{count}' for stem, count in terms.counts.items()])} "
+    counts = terms.counts
+    return " " + "".join(map(add, counts, map(_COUNT_TEXTS.__getitem__, counts.values())))
+
+
+class _CountTexts(dict[int, str]):
+    """What stands behind a stem that occurs so often, made once."""
+
+    def __missing__(self, count: int) -> str:
+        text = f":{count} "
+        if count < _COUNTS_KEPT:
+            self[count] = text
+        return text
+
+
+_COUNTS_KEPT = 100
+_COUNT_TEXTS = _CountTexts()
 
 
 @lru_cache(maxsize=4_096)

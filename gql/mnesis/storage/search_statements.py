@@ -1,9 +1,12 @@
 """The statements that keep the search index and that ask it."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
+import orjson
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
@@ -18,8 +21,9 @@ from sqlalchemy import (
     tuple_,
 )
 
-from mnesis.storage.engines import Engine, WriteStatement
+from mnesis.storage.engines import DriverCursor, Engine, WriteStatement
 from mnesis.storage.filtering import SHAPES_KEPT, Shape, condition
+from mnesis.storage.rows import Row
 from mnesis.storage.statements import MEMORY, TENANT, table_of
 from mnesis.storage.tables import SearchRow
 from mnesis.storage.visibility import TENANT as OF_TENANT
@@ -29,10 +33,15 @@ SEARCH = table_of(SearchRow)
 
 _LIVE = text("NOT memory.deleted")
 _COLUMNS = ("tenant_id", "memory_id", "number", "length", "words", "counts")
+_number = itemgetter(_COLUMNS.index("number"))
+ROWS_AT_ONCE = 1_000
+"""How many rows are handed to SQLite as one text: as many as a request has at most, or an import at once."""
 _PUT = {
     "sqlite": """
         INSERT INTO search (tenant_id, memory_id, number, length, words, counts)
-        VALUES (?1, ?2, (SELECT coalesce(max(number), 0) + 1 FROM search), ?4, ?5, ?6)
+        SELECT value ->> 0, value ->> 1, (SELECT coalesce(max(number), 0) + 1 FROM search) + key,
+               value ->> 3, value ->> 4, value ->> 5
+        FROM json_each(:rows) WHERE true
         ON CONFLICT (tenant_id, memory_id) DO UPDATE
         SET length = excluded.length, words = excluded.words, counts = excluded.counts
     """,
@@ -51,13 +60,26 @@ class SearchWriteStatements:
     """What a writer lane runs to keep the index."""
 
     def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._on_sqlite = engine.dialect.name == "sqlite"
         # SQLAlchemy's way would number rows of PostgreSQL too, or send words that are no tsvector yet.
-        self.put = WriteStatement(text=_PUT[engine.dialect.name], parameters=_COLUMNS)
+        self._put = WriteStatement(text=_PUT[engine.dialect.name], parameters=_COLUMNS)
         gone = SEARCH.delete().where(SEARCH.c.tenant_id == bindparam("tenant"), engine.among(SEARCH.c.memory_id, "ids"))
         self.remove = str(gone.compile(dialect=engine.dialect))
         # FTS5 notes that words are gone and keeps them until it merges its segments; an erasure does not wait for it.
         optimize = "INSERT INTO search_index (search_index) VALUES ('optimize')"
-        self.forget = (optimize,) if engine.dialect.name == "sqlite" else ()
+        self.forget = (optimize,) if self._on_sqlite else ()
+
+    def put(self, cursor: DriverCursor, rows: Sequence[Row]) -> None:
+        """Writes rows of `search_index.search_row`, over those of the same memories."""
+        if not self._on_sqlite:
+            self._engine.write(cursor, self._put, rows)
+            return
+        # FTS5 writes what it gathered to its tables when a statement with triggers begins, and when a number is lower
+        # than the one before: row by row, that takes three times as long.
+        ordered = sorted(rows, key=_number)
+        for begin in range(0, len(ordered), ROWS_AT_ONCE):
+            cursor.execute(self._put.text, {"rows": orjson.dumps(ordered[begin : begin + ROWS_AT_ONCE]).decode()})
 
 
 class SearchReadStatements:

@@ -7,13 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Function, Select, Table, bindparam, func, literal_column, select
+from sqlalchemy import ColumnElement, Function, Select, Table, bindparam, func, literal_column, select, update
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.engine import Dialect
 
 from mnesis.storage.comparing import json_contains, messages_contain, text_contains
-from mnesis.storage.engines import BUSY_TIMEOUT_S, Connection, DriverCursor, WriteStatement, excluded_columns, storable
+from mnesis.storage.engines import (
+    BUSY_TIMEOUT_S,
+    Connection,
+    DriverCursor,
+    WriteStatement,
+    excluded_columns,
+    key_columns,
+    storable,
+)
 
 OLDEST = (3, 38, 0)
 """The first version with JSON functions built in and the ``->>`` operator."""
@@ -115,14 +123,22 @@ class SqliteEngine:
     def texts(self, values: Collection[str]) -> Any:
         return orjson.dumps(storable(values)).decode()
 
-    def write_statement(self, table: Table, *, over: bool, kept: Collection[str] = ()) -> WriteStatement:
+    def write_statement(self, table: Table, *, over: bool) -> WriteStatement:
         parameters = {c.name: f"new_{c.name}" for c in table.columns}
         statement = insert(table).values({name: bindparam(new) for name, new in parameters.items()})
         if over:
             statement = statement.on_conflict_do_update(
                 index_elements=list(table.primary_key.columns),
-                set_={name: statement.excluded[name] for name in excluded_columns(table, kept)},
+                set_={name: statement.excluded[name] for name in excluded_columns(table)},
             )
+        text = str(statement.compile(dialect=self._positional))
+        return WriteStatement(text=text, parameters=tuple(parameters.values()))
+
+    def revise_statement(self, table: Table, columns: Sequence[str]) -> WriteStatement:
+        parameters = {name: f"new_{name}" for name in (*columns, *key_columns(table))}
+        given = {name: bindparam(new, type_=table.c[name].type) for name, new in parameters.items()}
+        statement = update(table).values({name: given[name] for name in columns})
+        statement = statement.where(*(table.c[name] == given[name] for name in key_columns(table)))
         text = str(statement.compile(dialect=self._positional))
         return WriteStatement(text=text, parameters=tuple(parameters.values()))
 

@@ -1,6 +1,6 @@
 """Every statement, built from the tables and compiled once for the engine's dialect."""
 
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from typing import Any
 
 from sqlalchemy import (
@@ -42,12 +42,6 @@ _LIVE = text("NOT memory.deleted")
 _LIVE_CONTAINER = text("NOT container.deleted")
 
 
-KEPT_WHILE_LIVE = frozenset(
-    ("memory_type", "container_id", "session_id", "entry_id", "created_at", "arrival", "deleted")
-)
-"""What most changes of a memory leave as it is. SQLite writes every index anew that such a column is part of."""
-
-
 class WriteStatements:
     """What a writer lane runs; see `Transaction`."""
 
@@ -55,7 +49,8 @@ class WriteStatements:
         self.take_changes = _take_changes(engine)
         self.new_container = engine.write_statement(CONTAINER, over=False)
         self.put_memories = engine.write_statement(MEMORY, over=True)
-        self.put_revised = engine.write_statement(MEMORY, over=True, kept=KEPT_WHILE_LIVE)
+        # By the columns, see `revised_columns`. SQLite writes every index anew that a named one is part of.
+        self.revise = lru_cache(SHAPES_KEPT)(partial(engine.revise_statement, MEMORY))
         self.put_records = engine.write_statement(HISTORY, over=False)
         self.put_answers = engine.write_statement(IDEMPOTENCY, over=True)
         self.by_ids = compile_of_tenant(

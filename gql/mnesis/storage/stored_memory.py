@@ -4,6 +4,7 @@ A list is mostly handed on to somebody who has chosen a few fields, and JSON to 
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any, TypeVar
 
@@ -14,7 +15,7 @@ from mnesis.domain.fields import FieldKind, FieldValue
 from mnesis.domain.memory import FIELDS, Memory
 from mnesis.domain.memory_types import MemoryType
 from mnesis.storage.instants import from_microseconds, stored_instant_text
-from mnesis.storage.rows import MEMORY_COLUMNS, Row, field_value
+from mnesis.storage.rows import MEMORY_COLUMNS, Row, field_value, value_reader
 
 _M = TypeVar("_M", bound=Memory)
 
@@ -22,6 +23,8 @@ _PLACES = {name: place for place, name in enumerate(MEMORY_COLUMNS)}
 _TYPES = {memory_type.value: memory_type for memory_type in MemoryType}
 _TYPE = _PLACES["memory_type"]
 _NAMESPACE = _PLACES["namespace"]
+_ARRIVAL, _CHANGE, _DELETED = _PLACES["arrival"], _PLACES["change"], _PLACES["deleted"]
+_OWNER, _GUARDED = _PLACES["owner"], _PLACES["guarded"]
 
 
 class StoredMemory(Memory):
@@ -69,13 +72,31 @@ def stored_memory_from(row: Row) -> Memory:
 
 def whole_memory_from(row: Row) -> Memory:
     """The same for a writer, who looks at everything."""
-    memory = _new(Memory)
-    _set_type(memory, _TYPES[row[_TYPE]])
-    for put, place in _AT_ONCE:
-        put(memory, row[place])
-    for put, read in _LATER_AT_ONCE:
-        put(memory, read(row))
-    return memory
+    _, memory_id, type_word, container_id, namespace, session_id, entry_id, version, *times, updated_by = row[:12]
+    created_at, updated_at, content_updated_at = map(_shared_time, times)
+    return Memory(
+        id=memory_id,
+        type=_TYPES[type_word],
+        container_id=container_id,
+        namespace=orjson.loads(namespace),
+        session_id=session_id,
+        entry_id=entry_id,
+        version=version,
+        created_at=created_at,
+        updated_at=updated_at,
+        content_updated_at=content_updated_at,
+        updated_by=updated_by,
+        arrival=row[_ARRIVAL],
+        change=row[_CHANGE],
+        deleted=bool(row[_DELETED]),
+        values=_values(row),
+        owner=row[_OWNER],
+        guarded=bool(row[_GUARDED]),
+    )
+
+
+# What was written together has the same times.
+_shared_time = lru_cache(maxsize=1_024)(from_microseconds)
 
 
 def _time(column: str) -> Callable[[Row], Any]:
@@ -91,20 +112,20 @@ def _flag(column: str) -> Callable[[Row], bool]:
 def _values(row: Row) -> dict[str, FieldValue]:
     empty, fields = _FIELDS[row[_TYPE]]
     values = empty.copy()
-    for name, kind, place in fields:
+    for name, place, read in fields:
         if (stored := row[place]) is not None:
-            values[name] = field_value(kind, stored)
+            values[name] = stored if read is None else read(stored)
     return values
 
 
 _FIELDS = {
     memory_type.value: (
         {name: field_value(field.kind, None) for name, field in fields.items()},
-        [(name, field.kind, _PLACES[name]) for name, field in fields.items()],
+        [(name, _PLACES[name], value_reader(field.kind)) for name, field in fields.items()],
     )
     for memory_type, fields in FIELDS.items()
 }
-_CONVERTED: dict[str, Callable[[Row], Any]] = {
+_READ: dict[str, Callable[[Row], Any]] = {
     "namespace": lambda row: orjson.loads(row[_NAMESPACE]),
     "created_at": _time("created_at"),
     "updated_at": _time("updated_at"),
@@ -120,9 +141,7 @@ _SET: dict[str, Callable[[Memory, Any], None]] = {
 _new: Callable[[type[_M]], _M] = object.__new__
 _set_row: Callable[[StoredMemory, Row], None] = StoredMemory.__dict__["_row"].__set__
 _set_type = _SET["type"]
-_LATER_AT_ONCE = [(_SET[name], read) for name, read in _CONVERTED.items()]
-_AT_ONCE = [(put, _PLACES[name]) for name, put in _SET.items() if name not in _CONVERTED and name != "type"]
-_LATER = {name: itemgetter(place) for name, place in _PLACES.items() if name in _SET} | _CONVERTED
+_LATER = {name: itemgetter(place) for name, place in _PLACES.items() if name in _SET} | _READ
 
 
 def _written(column: str, kind: FieldKind) -> Callable[[Row], Any]:
@@ -148,7 +167,7 @@ class _WrittenRow(tuple[Any, ...]):
 
 _WRITTEN: dict[str, Callable[[Any], Any]] = {
     **_LATER,
-    **{name: _written(name, kind) for _, fields in _FIELDS.values() for name, kind, _ in fields},
+    **{name: _written(name, field.kind) for fields in FIELDS.values() for name, field in fields.items()},
     **{name: _written_time(name) for name in ("created_at", "updated_at", "content_updated_at")},
     "type": lambda row: _TYPES[row[_TYPE]],
     "namespace": _written("namespace", FieldKind.OBJECT),

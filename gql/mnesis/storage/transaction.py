@@ -23,7 +23,7 @@ from mnesis.storage.embedding_statements import due_statement
 from mnesis.storage.engines import DriverCursor, Engine
 from mnesis.storage.instants import to_microseconds
 from mnesis.storage.quotas import QuotaKeeper, allowance_from
-from mnesis.storage.rows import MEMORY_COLUMNS, memory_row, record_from, record_row
+from mnesis.storage.rows import MEMORY_COLUMNS, memory_row, record_from, record_row, revised_columns, revised_row
 from mnesis.storage.search_index import search_row
 from mnesis.storage.search_statements import SearchWriteStatements
 from mnesis.storage.statements import WriteStatements
@@ -195,14 +195,18 @@ class Transactions:
         memories: dict[str, Memory] = {}
         records: list[HistoryRecord] = []
         for decision in decisions:
-            memories.update((memory.id, memory) for memory in decision.memories)
+            for memory in decision.memories:
+                memories[memory.id] = memory
             records += decision.records
         if memories:
-            known = before or {}
-            revised = all(_is_only_revised(known.get(memory.id), memory) for memory in memories.values())
-            statement = self._statements.put_revised if revised else self._statements.put_memories
-            rows = [memory_row(tenant, memory) for memory in memories.values()]
-            self._engine.write(cursor, statement, rows)
+            fields = _revised_fields(memories, before or {})
+            if fields is None:
+                rows = [memory_row(tenant, memory) for memory in memories.values()]
+                self._engine.write(cursor, self._statements.put_memories, rows)
+            else:
+                columns = revised_columns(fields)
+                rows = [revised_row(tenant, memory, columns) for memory in memories.values()]
+                self._engine.write(cursor, self._statements.revise(columns), rows)
             self._index(cursor, tenant, memories.values(), before)
         if records:
             rows = [record_row(tenant, record) for record in records]
@@ -220,11 +224,12 @@ class Transactions:
                     gone.append(memory.id)
             elif changed_for_search(stored, memory):
                 rows.append(search_row(tenant, memory))
-                due.append([tenant, memory.id, memory.version, 0])
+                due.append(memory)
         if rows:
-            self._engine.write(cursor, self._search.put, rows)
+            self._search.put(cursor, rows)
             if self._put_due is not None:
-                self._engine.write(cursor, self._put_due, due)
+                marks = [[tenant, memory.id, memory.version, 0] for memory in due]
+                self._engine.write(cursor, self._put_due, marks)
         if gone:
             cursor.execute(self._search.remove, {TENANT: tenant, "ids": self._engine.texts(gone)})
 
@@ -259,11 +264,27 @@ def _keep_containers(workspace: Workspace, found: Sequence[Sequence[Any]]) -> No
             workspace.guards[container_id] = Access(owner=owner, roles=frozenset(roles_from(roles)), guarded=True)
 
 
-def _is_only_revised(stored: Memory | None, memory: Memory) -> bool:
-    """Whether the columns `KEPT_WHILE_LIVE` are as they are stored: a memory that was created again arrived anew."""
-    return (
-        stored is not None
-        and stored.arrival == memory.arrival
-        and stored.deleted == memory.deleted
-        and stored.created_at == memory.created_at
-    )
+def _revised_fields(memories: Mapping[str, Memory], before: Mapping[str, Memory]) -> set[str] | None:
+    """The fields that differ from what is stored, of any of the memories; None where more than they may.
+
+    A value that was given anew counts as different: equal objects may have their keys in another order.
+    """
+    fields: set[str] = set()
+    for memory_id, memory in memories.items():
+        stored = before.get(memory_id)
+        if (
+            stored is None
+            # A memory that was created again arrived anew.
+            or stored.arrival != memory.arrival
+            or stored.deleted != memory.deleted
+            or stored.created_at != memory.created_at
+            or stored.namespace is not memory.namespace
+            or stored.owner != memory.owner
+            or stored.guarded != memory.guarded
+        ):
+            return None
+        were = stored.values
+        for name, value in memory.values.items():
+            if value is not were[name]:
+                fields.add(name)
+    return fields

@@ -42,6 +42,7 @@ from mnesis.usecases.requests import (
     UpdateMemories,
 )
 
+_HISTORY = MemoryType.HISTORY
 _Judged = TypeVar("_Judged", Create, Update, Delete, Restore)
 
 
@@ -136,7 +137,7 @@ class MemoryWriter:
         key = request.idempotency_key
         batch = Batch(
             commands=tuple(commands),
-            mode=WriteMode.ATOMIC if isinstance(request, DeleteMemory | RestoreMemory) else request.mode,
+            mode=WriteMode.ATOMIC if isinstance(request, _OF_ONE) else request.mode,
             session=claim,
             idempotency=Idempotency(key=key, fingerprint=fingerprint(request)) if key is not None else None,
             actor=caller.subject,
@@ -146,7 +147,7 @@ class MemoryWriter:
         return await self._store.apply(caller, batch)
 
     def _update(self, item: MemoryUpdate) -> Update | Rejected:
-        if item.memory_type is MemoryType.HISTORY:
+        if item.memory_type is _HISTORY:
             return _immutable(item.id)
         given = item.changes.memory_type
         if given is not item.memory_type:
@@ -164,6 +165,9 @@ class MemoryWriter:
     def _judged(self, command: _Judged) -> _Judged | Rejected:
         faults = command_faults(command, self._limits)
         return Rejected(refusals=faults, id=command.id) if faults else command
+
+
+_OF_ONE = (DeleteMemory, RestoreMemory)
 
 
 def _immutable(memory_id: str) -> Rejected:
