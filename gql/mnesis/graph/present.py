@@ -34,7 +34,8 @@ def shown_as_it_was(past: PastMemory) -> Memory:
     return memory
 
 
-async def loaded(loaders: Loaders, memory_id: str) -> Memory | None:
-    """The memory of an id as it is now, or None where there is none."""
-    stored = await loaders.memories.load(memory_id)
+async def loaded(loaders: Loaders, memory_id: str, *, alone: bool = False) -> Memory | None:
+    """The memory of an id as it is now, or None where there is none. ``alone``: see `asks_alone`."""
+    memories = loaders.memories
+    stored = await (memories.load_alone(memory_id) if alone else memories.load(memory_id))
     return shown(stored) if stored is not None else None
