@@ -41,7 +41,8 @@ class Gathered(Generic[K, T]):
         if known is not None and not known.cancelled():
             return await known
         found = await self._look_up([key])
-        answer = self._known[key] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._known[key] = answer
         answer.set_result(found.get(key))  # type: ignore[arg-type]  # As below.
         return await answer
 
