@@ -5,9 +5,9 @@ import strawberry
 from mnesis.domain.memory import FIELDS
 from mnesis.domain.memory import Memory as StoredMemory
 from mnesis.domain.memory_types import MemoryType
-from mnesis.graph.memory import Memory, common_fields
+from mnesis.graph.memory import Memory, as_it_is
 from mnesis.graph.scalars import JSONObject
-from mnesis.graph.stored import read_later, showing
+from mnesis.graph.stored import read_later
 
 
 @strawberry.type(description="One distilled fact.")
@@ -17,10 +17,11 @@ class LongTermMemory(Memory):
     strategy: str | None = strawberry.field(description="How the fact was distilled; given at creation.")
     pinned: bool = strawberry.field(description="Whether it is to be kept whatever a retention rule says.")
 
-    @classmethod
-    def of(cls, stored: StoredMemory) -> "LongTermMemory":
+    @staticmethod
+    def of(stored: StoredMemory) -> "LongTermMemory":
         """A stored long-term memory as GraphQL shows it."""
-        return showing(cls, stored, common_fields(stored))
+        return _shown(stored)
 
 
 read_later(LongTermMemory, written=FIELDS[MemoryType.LONG_TERM])
+_shown = as_it_is(LongTermMemory)

@@ -1,7 +1,9 @@
 """What all kinds of memory have in common."""
 
+from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from operator import attrgetter
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import strawberry
 
@@ -15,10 +17,12 @@ from mnesis.graph.fields import resolved
 from mnesis.graph.node import MemoryContainer, Node
 from mnesis.graph.paging import DEFAULT_PAGE, page_request
 from mnesis.graph.scalars import JSONObject
-from mnesis.graph.stored import read_later
+from mnesis.graph.stored import made, read_later, showing
 
 if TYPE_CHECKING:
     from mnesis.graph.history import HistoryConnection
+
+M = TypeVar("M", bound="Memory")
 
 HistoryPageSize = Annotated[
     int, strawberry.argument(description="How many records at most, from 0 to the server's limit for a page (100).")
@@ -89,15 +93,24 @@ class Memory(Node):
 read_later(Memory, ("created_at", "updated_at", "content_updated_at"), ("namespace",))
 
 
-def common_fields(stored: StoredMemory) -> dict[str, Any]:
-    """The fields of the interface that are not read later; the types of the values are those of the interface."""
-    return {
-        "id": stored.id,
-        "memory_id": stored.id,
-        "is_current": True,
-        "memory_type": stored.type,
-        "version": stored.version,
-        "updated_by": stored.updated_by,
-        "owner": stored.owner,
-        "container_id": stored.container_id,
-    }
+_SAME = {
+    "id": "id",
+    "memory_id": "id",
+    "memory_type": "type",
+    "version": "version",
+    "updated_by": "updated_by",
+    "owner": "owner",
+    "container_id": "container_id",
+}
+_same = attrgetter(*_SAME.values())
+
+
+def as_it_is(kind: type[M]) -> Callable[[StoredMemory], M]:
+    """Shows stored memories as a type that has said what it reads later."""
+    return showing(kind, _SAME, {"is_current": True})
+
+
+def as_it_was(kind: type[M], stored: StoredMemory, shown_id: str, *, is_current: bool) -> M:
+    """A memory at one of its versions, with an id of that version's own."""
+    same = dict(zip(_SAME, _same(stored), strict=True))
+    return made(kind, {"stored": stored, **same, "id": shown_id, "is_current": is_current})

@@ -2,23 +2,22 @@
 
 from collections.abc import Callable
 
-import strawberry
-
 from mnesis.domain.ids import PastId
 from mnesis.domain.memory import Memory as StoredMemory
 from mnesis.domain.memory_types import MemoryType
 from mnesis.graph.loaders import Loaders
 from mnesis.graph.long_term import LongTermMemory
-from mnesis.graph.memory import Memory
+from mnesis.graph.memory import Memory, as_it_was
 from mnesis.graph.session import SessionMemory
 from mnesis.graph.working import WorkingMemory
 from mnesis.usecases.ports import PastMemory
 
-_SHOWN: dict[MemoryType, Callable[[StoredMemory], Memory]] = {
-    MemoryType.SESSION: SessionMemory.of,
-    MemoryType.WORKING: WorkingMemory.of,
-    MemoryType.LONG_TERM: LongTermMemory.of,
+_KINDS: dict[MemoryType, type[SessionMemory | WorkingMemory | LongTermMemory]] = {
+    MemoryType.SESSION: SessionMemory,
+    MemoryType.WORKING: WorkingMemory,
+    MemoryType.LONG_TERM: LongTermMemory,
 }
+_SHOWN: dict[MemoryType, Callable[[StoredMemory], Memory]] = {name: kind.of for name, kind in _KINDS.items()}
 
 
 def shown(stored: StoredMemory) -> Memory:
@@ -28,10 +27,9 @@ def shown(stored: StoredMemory) -> Memory:
 
 def shown_as_it_was(past: PastMemory) -> Memory:
     """A memory at one of its versions; its id names the version too, so that caches keep it apart from the live one."""
-    memory = shown(past.memory)
-    memory.id = strawberry.ID(str(PastId(past.memory.id, past.memory.version)))
-    memory.is_current = past.is_current
-    return memory
+    stored = past.memory
+    shown_id = str(PastId(stored.id, stored.version))
+    return as_it_was(_KINDS[stored.type], stored, shown_id, is_current=past.is_current)
 
 
 async def loaded(loaders: Loaders, memory_id: str, *, alone: bool = False) -> Memory | None:

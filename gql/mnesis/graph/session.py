@@ -10,10 +10,10 @@ from mnesis.graph.context import Info
 from mnesis.graph.cursors import CursorKind
 from mnesis.graph.directives import SEMANTIC_NON_NULL
 from mnesis.graph.fields import resolved
-from mnesis.graph.memory import Memory, common_fields
+from mnesis.graph.memory import Memory, as_it_is
 from mnesis.graph.paging import page_request
 from mnesis.graph.scalars import JSONObject
-from mnesis.graph.stored import read_later, showing
+from mnesis.graph.stored import read_later
 from mnesis.graph.working import WorkingMemory, WorkingMemoryConnection
 
 
@@ -54,10 +54,11 @@ class SessionMemory(Memory):
             count=lambda: loaders.entry_counts.load(session_id),
         )
 
-    @classmethod
-    def of(cls, stored: StoredMemory) -> "SessionMemory":
+    @staticmethod
+    def of(stored: StoredMemory) -> "SessionMemory":
         """A stored session as GraphQL shows it."""
-        return showing(cls, stored, common_fields(stored))
+        return _shown(stored)
 
 
 read_later(SessionMemory, written=FIELDS[MemoryType.SESSION])
+_shown = as_it_is(SessionMemory)

@@ -12,10 +12,10 @@ from mnesis.execution import settled
 from mnesis.graph.connections import Connection
 from mnesis.graph.context import Info
 from mnesis.graph.fields import resolved
-from mnesis.graph.memory import Memory, common_fields
+from mnesis.graph.memory import Memory, as_it_is
 from mnesis.graph.messages import Message
 from mnesis.graph.scalars import Base64, JSONObject
-from mnesis.graph.stored import read_later, showing
+from mnesis.graph.stored import read_later
 
 if TYPE_CHECKING:
     from mnesis.graph.session import SessionMemory
@@ -50,10 +50,10 @@ class WorkingMemory(Memory):
         found = await info.context.loaders.memories.load(self.session_id)
         return SessionMemory.of(found) if found is not None else None
 
-    @classmethod
-    def of(cls, stored: StoredMemory) -> "WorkingMemory":
+    @staticmethod
+    def of(stored: StoredMemory) -> "WorkingMemory":
         """A stored working memory as GraphQL shows it."""
-        return showing(cls, stored, common_fields(stored))
+        return _shown(stored)
 
 
 read_later(
@@ -61,6 +61,7 @@ read_later(
     ("entry_id", "session_id"),
     [("stored_messages", "messages"), *(name for name in FIELDS[MemoryType.WORKING] if name != "messages")],
 )
+_shown = as_it_is(WorkingMemory)
 
 
 @strawberry.type(description="A page of working memories.")
