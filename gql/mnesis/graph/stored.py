@@ -58,7 +58,10 @@ def showing(kind: type[T], same: Mapping[str, str], constant: Mapping[str, Any])
     that they all have the ``constant`` attributes.
     """
     read = {
-        name: value.read for each in kind.__mro__ for name, value in vars(each).items() if isinstance(value, _Later)
+        name: value.read
+        for each in reversed(kind.__mro__)
+        for name, value in vars(each).items()
+        if type(value) is _Later
     }
     read |= {name: attrgetter(f"stored.{stored_name}") for name, stored_name in same.items()}
     view: Any = type(
