@@ -33,22 +33,24 @@ class Asked:
     """A look-up that waits, and where its answer goes."""
 
     ids: Collection[str]
-    loop: asyncio.AbstractEventLoop
     answer: "asyncio.Future[Found]"
     origin: object
     """Whom a `Meter` knows it to be asked by."""
 
 
 class PointReads:
-    """Gathers look-ups, one queue for each visibility.
+    """Gathers look-ups, one queue for each visibility and event loop.
 
-    The first of a queue is handed to a reading thread at once. What comes until that thread begins, or while it reads,
-    waits and is taken together, so a statement begins after every one of its look-ups was asked: it shows what had been
-    written by then. Several queues are read at the same time, each by one thread.
+    What is asked for in one turn of the loop is handed to a reading thread together. What comes until that thread
+    begins, or while it reads, waits and is taken together, so a statement begins after every one of its look-ups was
+    asked: it shows what had been written by then. Several queues are read at the same time, each by one thread.
     """
 
     def __init__(
-        self, read: Callable[[Visibility, Collection[str]], Found], threads: ReadingThreads, meter: Meter = UNMETERED
+        self,
+        read: Callable[[Visibility, Collection[str]], Found],
+        threads: ReadingThreads,
+        meter: Meter = UNMETERED,
     ) -> None:
         """``read`` blocks, and raises `StoreFault`; it is called in one of the ``threads``."""
         self._read = read
@@ -61,21 +63,31 @@ class PointReads:
     async def memories(self, visibility: Visibility, ids: Collection[str]) -> Found:
         """The live memories among these ids. A look-up whose caller goes away is dropped unless it has begun."""
         loop = asyncio.get_running_loop()
-        asked = Asked(ids, loop, loop.create_future(), self._meter.origin())
-        key = _key(visibility)
+        answer: asyncio.Future[Found] = loop.create_future()
+        asked = Asked(ids, answer, self._meter.origin())
+        # Equal only for those who may see the same.
+        key = (loop, *visibility.items())
         with self._lock:
             queue = self._queues.get(key)
             if queue is None:
-                # Within the lock, so that nobody joins a queue that is not going to be read.
-                self._threads.hand_over(partial(self._run, key, visibility))
                 self._queues[key] = [asked]
+                # A thread that was handed the first at once would take it alone whenever this one paused.
+                loop.call_soon(self._begin, key, visibility)
             else:
                 queue.append(asked)
-        return await asked.answer
+        return await answer
+
+    def _begin(self, key: Key, visibility: Visibility) -> None:
+        try:
+            self._threads.hand_over(partial(self._run, key, visibility))
+        except StoreFault as fault:
+            with self._lock:
+                refused = self._queues.pop(key)
+            _tell(refused, {}, fault)
 
     def _run(self, key: Key, visibility: Visibility) -> None:
         while taken := self._take(key):
-            self._answer(visibility, taken)
+            self._answer(key[0], visibility, taken)
             with self._lock:
                 if not self._queues[key]:
                     del self._queues[key]
@@ -96,7 +108,7 @@ class PointReads:
             self._queues[key] = queue[end:]
             return queue[:end]
 
-    def _answer(self, visibility: Visibility, taken: Sequence[Asked]) -> None:
+    def _answer(self, loop: asyncio.AbstractEventLoop, visibility: Visibility, taken: Sequence[Asked]) -> None:
         begun = [asked for asked in taken if not asked.answer.cancelled()]
         if not begun:
             return
@@ -104,22 +116,17 @@ class PointReads:
         found: Found = {}
         fault: Exception | None = None
         try:
-            ids = begun[0].ids if len(begun) == 1 else {each for asked in begun for each in asked.ids}
-            found = self._read(visibility, ids)
+            found = self._read(visibility, {each for asked in begun for each in asked.ids})
         except Exception as failed:
             # Whatever it is: a queue that nobody reads would keep everybody waiting who comes after.
             fault = failed
         self._measure(begun, began_s, failed=fault is not None)
-        by_loop: dict[asyncio.AbstractEventLoop, list[Asked]] = {}
-        for asked in begun:
-            by_loop.setdefault(asked.loop, []).append(asked)
-        for loop, askers in by_loop.items():
-            # Not `suppress`, which is a fifth of what all this costs.
-            try:  # noqa: SIM105
-                loop.call_soon_threadsafe(_tell, askers, found, fault)
-            except RuntimeError:
-                # A loop that was closed meanwhile has nobody left who waits.
-                pass
+        # Not `suppress`, which is a fifth of what all this costs.
+        try:  # noqa: SIM105
+            loop.call_soon_threadsafe(_tell, begun, found, fault)
+        except RuntimeError:
+            # A loop that was closed meanwhile has nobody left who waits.
+            pass
 
     def _measure(self, begun: Sequence[Asked], began_s: float, *, failed: bool) -> None:
         if self._meter is UNMETERED:
@@ -144,8 +151,3 @@ def _tell(askers: Sequence[Asked], found: Found, fault: Exception | None) -> Non
             refusal = StoreFault(str(fault))
             refusal.__cause__ = fault
             asked.answer.set_exception(refusal)
-
-
-def _key(visibility: Visibility) -> Key:
-    """Equal only for those who may see the same."""
-    return tuple(visibility.items())
