@@ -7,9 +7,10 @@ domain names it together with everything else that is wrong, and the other entri
 
 import binascii
 from base64 import b64decode, b64encode
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NewType
 
+import orjson
 import strawberry
 from graphql import GraphQLError, ValueNode
 from strawberry.types.scalar import ScalarDefinition
@@ -29,6 +30,14 @@ def instant_from(text: object) -> datetime | Unreadable:
     if not isinstance(text, str):
         raise GraphQLError("DateTime takes a string: an RFC 3339 time with an offset.")
     return instant(text)
+
+
+def shown_instant(moment: datetime) -> str:
+    """`instant_text`, in a third of the time."""
+    # It leaves out microseconds that are zero, and what has no zone it takes for UTC only when told to.
+    if moment.tzinfo is not UTC or not moment.microsecond:
+        return instant_text(moment)
+    return orjson.dumps(moment, option=orjson.OPT_UTC_Z)[1:-1].decode()
 
 
 def base64_text(stored: bytes) -> str:
@@ -74,7 +83,7 @@ SCALARS: dict[object, ScalarDefinition] = {
             " microseconds; finer digits that are given are cut off."
         ),
         specified_by_url="https://datatracker.ietf.org/doc/html/rfc3339",
-        serialize=instant_text,
+        serialize=shown_instant,
         parse_value=instant_from,
     ),
     JSONObject: strawberry.scalar(
