@@ -130,10 +130,11 @@ class Coercers:
                 source.line(2, f"c[{key}] = {source.name(coerce_default_value)}({source.name(field)})")
         source.line(1, f"if n != {source.name(len)}(value):")
         source.line(2, f"raise {unusual}")
-        if kind.is_one_of:
+        by_strawberry = checks_one_of(kind.out_type)
+        if kind.is_one_of or by_strawberry:
             source.line(1, f"if n != 1 or {source.name(len)}(c) != 1 or None in c.values():")
             source.line(2, f"raise {unusual}")
-        if kind.out_type is GraphQLInputObjectType.out_type or (kind.is_one_of and checks_one_of(kind.out_type)):
+        if by_strawberry or kind.out_type is GraphQLInputObjectType.out_type:
             source.line(1, "return c")
         else:
             source.line(1, f"return {source.name(kind.out_type)}(c)")

@@ -6,7 +6,7 @@ So a document costs no more to compile than what of it is reached, however often
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from graphql import FieldNode, GraphQLObjectType, get_nullable_type, is_leaf_type
+from graphql import FieldNode, GraphQLObjectType, get_nullable_type, is_leaf_type, is_list_type
 from graphql.execution.collect_fields import FieldDetails, FragmentDetails, collect_fields, collect_subfields
 from graphql.execution.values import VariableValues
 
@@ -142,9 +142,14 @@ class Selections:
         source.line(depth, "try:")
         is_awaitable = self._resolving.write(source, depth + 1, site)
         finish = f"w = {source.name(put_awaitable if is_awaitable else put)}(run, v, {named}, above, o, w)"
-        leaf = get_nullable_type(site.field.type)
-        if is_leaf_type(leaf) and not is_awaitable:
-            write_leaf(source, depth + 1, leaf, response_key, non_null=site.non_null)
+        nullable = get_nullable_type(site.field.type)
+        if is_leaf_type(nullable) and not is_awaitable:
+            write_leaf(source, depth + 1, nullable, response_key, non_null=site.non_null)
+            source.line(depth + 2, finish)
+        elif is_list_type(nullable) and not is_awaitable:
+            source.line(depth + 1, f"if type(v) is {source.name(list)} and not v:")
+            source.line(depth + 2, f"o[{response_key}] = []")
+            source.line(depth + 1, "else:")
             source.line(depth + 2, finish)
         else:
             source.line(depth + 1, finish)
