@@ -59,7 +59,7 @@ async def test_an_info_tells_the_same_as_strawberrys() -> None:
         assert other._raw_info.path == one._raw_info.path
         assert other._field is one._field
         assert repr(other).startswith("Info(_raw_info=")
-        assert other == other  # noqa: PLR0124  # It compares what it holds.
+        assert other == other  # It compares what it holds.
     assert got[0] != got[1]
 
 

@@ -5,9 +5,9 @@ import strawberry
 from mnesis.domain.memory import FIELDS
 from mnesis.domain.memory import Memory as StoredMemory
 from mnesis.domain.memory_types import MemoryType
-from mnesis.graph.memory import Memory, as_it_is
+from mnesis.graph.memory import COMMON_FIELDS, Memory
 from mnesis.graph.scalars import JSONObject
-from mnesis.graph.stored import read_later
+from mnesis.graph.stored import Views
 
 
 @strawberry.type(description="One distilled fact.")
@@ -20,8 +20,7 @@ class LongTermMemory(Memory):
     @staticmethod
     def of(stored: StoredMemory) -> "LongTermMemory":
         """A stored long-term memory as GraphQL shows it."""
-        return _shown(stored)
+        return SHOWN.as_it_is(stored)
 
 
-read_later(LongTermMemory, written=FIELDS[MemoryType.LONG_TERM])
-_shown = as_it_is(LongTermMemory)
+SHOWN = Views(LongTermMemory, (*COMMON_FIELDS, *FIELDS[MemoryType.LONG_TERM]))

@@ -1,13 +1,10 @@
 """What all kinds of memory have in common."""
 
-from collections.abc import Callable
 from datetime import datetime
-from operator import attrgetter
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
-from mnesis.domain.memory import Memory as StoredMemory
 from mnesis.domain.memory_types import MemoryType
 from mnesis.graph.arguments import given
 from mnesis.graph.context import Info
@@ -17,12 +14,9 @@ from mnesis.graph.fields import resolved
 from mnesis.graph.node import MemoryContainer, Node
 from mnesis.graph.paging import DEFAULT_PAGE, page_request
 from mnesis.graph.scalars import JSONObject
-from mnesis.graph.stored import made, read_later, showing
 
 if TYPE_CHECKING:
     from mnesis.graph.history import HistoryConnection
-
-M = TypeVar("M", bound="Memory")
 
 HistoryPageSize = Annotated[
     int, strawberry.argument(description="How many records at most, from 0 to the server's limit for a page (100).")
@@ -90,27 +84,16 @@ class Memory(Node):
         )
 
 
-read_later(Memory, ("created_at", "updated_at", "content_updated_at"), ("namespace",))
-
-
-_SAME = {
-    "id": "id",
-    "memory_id": "id",
-    "memory_type": "type",
-    "version": "version",
-    "updated_by": "updated_by",
-    "owner": "owner",
-    "container_id": "container_id",
-}
-_same = attrgetter(*_SAME.values())
-
-
-def as_it_is(kind: type[M]) -> Callable[[StoredMemory], M]:
-    """Shows stored memories as a type that has said what it reads later."""
-    return showing(kind, _SAME, {"is_current": True})
-
-
-def as_it_was(kind: type[M], stored: StoredMemory, shown_id: str, *, is_current: bool) -> M:
-    """A memory at one of its versions, with an id of that version's own."""
-    same = dict(zip(_SAME, _same(stored), strict=True))
-    return made(kind, {"stored": stored, **same, "id": shown_id, "is_current": is_current})
+COMMON_FIELDS = (
+    ("memory_id", "id"),
+    ("memory_type", "type"),
+    "version",
+    "namespace",
+    "created_at",
+    "updated_at",
+    "content_updated_at",
+    "updated_by",
+    "owner",
+    "container_id",
+)
+"""What is read later of any stored memory; see `stored`."""

@@ -32,8 +32,10 @@ def instant_from(text: object) -> datetime | Unreadable:
     return instant(text)
 
 
-def shown_instant(moment: datetime) -> str:
-    """`instant_text`, in a third of the time."""
+def shown_instant(moment: datetime | str) -> str:
+    """`instant_text`, in a third of the time; what was read from the store is that text already."""
+    if isinstance(moment, str):
+        return moment
     # It leaves out microseconds that are zero, and what has no zone it takes for UTC only when told to.
     if moment.tzinfo is not UTC or not moment.microsecond:
         return instant_text(moment)

@@ -10,10 +10,10 @@ from mnesis.graph.context import Info
 from mnesis.graph.cursors import CursorKind
 from mnesis.graph.directives import SEMANTIC_NON_NULL
 from mnesis.graph.fields import resolved
-from mnesis.graph.memory import Memory, as_it_is
+from mnesis.graph.memory import COMMON_FIELDS, Memory
 from mnesis.graph.paging import page_request
 from mnesis.graph.scalars import JSONObject
-from mnesis.graph.stored import read_later
+from mnesis.graph.stored import Views
 from mnesis.graph.working import WorkingMemory, WorkingMemoryConnection
 
 
@@ -57,8 +57,7 @@ class SessionMemory(Memory):
     @staticmethod
     def of(stored: StoredMemory) -> "SessionMemory":
         """A stored session as GraphQL shows it."""
-        return _shown(stored)
+        return SHOWN.as_it_is(stored)
 
 
-read_later(SessionMemory, written=FIELDS[MemoryType.SESSION])
-_shown = as_it_is(SessionMemory)
+SHOWN = Views(SessionMemory, (*COMMON_FIELDS, *FIELDS[MemoryType.SESSION]))

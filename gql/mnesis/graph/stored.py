@@ -1,8 +1,8 @@
-"""Attributes of what GraphQL shows that are read when they are selected: most of them never are."""
+"""What GraphQL shows is read when it is selected: most of it never is."""
 
 from collections.abc import Callable, Iterable, Mapping
 from operator import attrgetter
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from mnesis.domain.memory import Memory
 
@@ -15,14 +15,14 @@ class _Later:
     """Stands for an attribute that was not given when an instance was made."""
 
     def __init__(self, name: str, read: Callable[[Any], Any]) -> None:
-        self.name = name
-        self.read = read
+        self._name = name
+        self._read = read
 
     def __get__(self, shown: Any, kind: type | None = None) -> Any:
         if shown is None:
             # To Strawberry, which looks at classes for defaults, there is none.
-            raise AttributeError(self.name)
-        return self.read(shown)
+            raise AttributeError(self._name)
+        return self._read(shown)
 
 
 def later(kind: type, name: str, read: Callable[[Any], Any]) -> None:
@@ -30,56 +30,50 @@ def later(kind: type, name: str, read: Callable[[Any], Any]) -> None:
     setattr(kind, name, _Later(name, read))
 
 
-def read_later(kind: type, attributes: Iterable[str] = (), written: Iterable[str | tuple[str, str]] = ()) -> None:
-    """Has instances that hold what is ``stored`` read these from it: its ``attributes`` of the same names, and what it
-    has ``written`` under the same name or, in a pair, under the second."""
-    for name in attributes:
-        later(kind, name, attrgetter(f"stored.{name}"))
-    for each in written:
-        name, stored_name = (each, each) if isinstance(each, str) else each
-        later(kind, name, _as_written(stored_name))
-
-
-def _as_written(name: str) -> Callable[[Any], Any]:
-    return lambda shown: shown.stored.as_written(name)
-
-
 def made(kind: type[T], given: Mapping[str, Any]) -> T:
-    """An instance that has these attributes and reads the others, which its constructor would want to be given."""
+    """An instance that has these attributes, of which there may be fewer than its constructor would want."""
     instance = _new(kind)
     instance.__dict__ = {**given}
     return instance
 
 
-def showing(kind: type[T], same: Mapping[str, str], constant: Mapping[str, Any]) -> Callable[[Memory], T]:
-    """Makes instances that hold nothing but what is ``stored``, which takes a fraction of the time.
+class Views(Generic[T]):
+    """Shows stored memories as a type, by instances that hold nothing but `Memory.written`.
 
-    They read everything from it: what `read_later` says, what it has under the ``same`` or another name, and beside
-    that they all have the ``constant`` attributes.
+    They have its ``attributes``, under the same name or, in a pair, under the first.
     """
-    read = {
-        name: value.read
-        for each in reversed(kind.__mro__)
-        for name, value in vars(each).items()
-        if type(value) is _Later
-    }
-    read |= {name: attrgetter(f"stored.{stored_name}") for name, stored_name in same.items()}
-    view: Any = type(
-        kind.__name__,
-        (kind,),
-        {
-            # Properties go before an instance's own attributes, of which there are none, and are read without Python.
-            **{name: property(each) for name, each in read.items()},
-            **constant,
-            "__slots__": ("stored",),
-            # By which Strawberry knows the type.
-            "__strawberry_definition__": vars(kind)["__strawberry_definition__"],
-        },
-    )
 
-    def show(stored: Memory) -> T:
-        shown = _new(view)
-        shown.stored = stored
-        return shown  # type: ignore[no-any-return]  # Of a class that is made here.
+    def __init__(self, kind: type[T], attributes: Iterable[str | tuple[str, str]]) -> None:
+        names = dict((each, each) if isinstance(each, str) else each for each in attributes)
+        # Not the type itself: what others make of it has attributes of its own.
+        view: Any = _derived(
+            kind,
+            {
+                # All of it runs outside of Python's own interpreter.
+                **{name: property(attrgetter(f"_written.{written}")) for name, written in names.items()},
+                "id": property(attrgetter("_written.id")),
+                "is_current": True,
+                "__slots__": ("_written",),
+            },
+        )
+        self._past: Any = _derived(view, {"__slots__": ("id", "is_current")})
 
-    return show
+        def show(stored: Memory) -> T:
+            shown = _new(view)
+            shown._written = stored.written
+            return shown  # type: ignore[no-any-return]  # Of a class that is made here.
+
+        self.as_it_is = show
+        """A memory at its current version."""
+
+    def as_it_was(self, stored: Memory, shown_id: str, *, is_current: bool) -> T:
+        """A memory at one of its versions, with an id of that version's own."""
+        shown = _new(self._past)
+        shown._written, shown.id, shown.is_current = stored.written, shown_id, is_current
+        return shown  # type: ignore[no-any-return]  # as above
+
+
+def _derived(kind: Any, attributes: dict[str, Any]) -> Any:
+    # By its definition Strawberry knows the type, for itself and not for what it is derived from.
+    definition = vars(kind)["__strawberry_definition__"]
+    return type(kind.__name__, (kind,), {**attributes, "__strawberry_definition__": definition})

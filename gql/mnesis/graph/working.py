@@ -12,10 +12,10 @@ from mnesis.execution import settled
 from mnesis.graph.connections import Connection
 from mnesis.graph.context import Info
 from mnesis.graph.fields import resolved
-from mnesis.graph.memory import Memory, as_it_is
+from mnesis.graph.memory import COMMON_FIELDS, Memory
 from mnesis.graph.messages import Message
 from mnesis.graph.scalars import Base64, JSONObject
-from mnesis.graph.stored import read_later
+from mnesis.graph.stored import Views
 
 if TYPE_CHECKING:
     from mnesis.graph.session import SessionMemory
@@ -53,15 +53,19 @@ class WorkingMemory(Memory):
     @staticmethod
     def of(stored: StoredMemory) -> "WorkingMemory":
         """A stored working memory as GraphQL shows it."""
-        return _shown(stored)
+        return SHOWN.as_it_is(stored)
 
 
-read_later(
+SHOWN = Views(
     WorkingMemory,
-    ("entry_id", "session_id"),
-    [("stored_messages", "messages"), *(name for name in FIELDS[MemoryType.WORKING] if name != "messages")],
+    (
+        *COMMON_FIELDS,
+        "entry_id",
+        "session_id",
+        ("stored_messages", "messages"),
+        *(name for name in FIELDS[MemoryType.WORKING] if name != "messages"),
+    ),
 )
-_shown = as_it_is(WorkingMemory)
 
 
 @strawberry.type(description="A page of working memories.")

@@ -7,14 +7,14 @@ so both databases only say which memories match, and `mnesis.domain.searching` r
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 from mnesis.domain.caller import Caller
 from mnesis.domain.memory import Memory
-from mnesis.domain.searching import FUSED, Candidate, SearchMode, Statistics, fused, passages, ranked
+from mnesis.domain.searching import FUSED, Candidate, SearchMode, Statistics, fused, ranked
 from mnesis.domain.words import WORD_CHARACTERS
 from mnesis.storage.compiling import compiled_for
 from mnesis.storage.engines import Engine
@@ -106,16 +106,15 @@ class _Search:
             self._marks.append(container_word(self._tenant, findable(query.container_id)))
 
     def page(self) -> SearchPage:
-        found = [(score, candidate, _place(score, candidate)) for score, candidate in self._found()]
+        found = self._found()
         if (after := self._request.after) is not None:
-            found = [each for each in found if _order(each[2]) > _order(after)]
+            found = [each for each in found if _order(_place(*each)) > _order(after)]
         page = found[: self._request.size]
-        memories = self._whole([candidate.id for _, candidate, _ in page])
-        asked = frozenset(self._request.stems)
+        memories = self._whole([candidate.id for _, candidate in page])
         return SearchPage(
             hits=tuple(
-                Hit(memory=memory, score=score, place=place, passages=passages(memory, asked))
-                for score, candidate, place in page
+                Hit(memory=memory, score=score, place=_place(score, candidate))
+                for score, candidate in page
                 # It may have been deleted since it was found.
                 if (memory := memories.get(candidate.id)) is not None
             ),
@@ -147,7 +146,10 @@ class _Search:
     def _by_words(self) -> list[tuple[float, Candidate]]:
         statistics = self._counted()
         candidates = self._candidates(statistics)
-        explored, helpers = self._explored([each for _, each in ranked(candidates, (), statistics)[:EXPLORED]])
+        alone = ranked(candidates, (), statistics)
+        explored, helpers = self._explored([each for _, each in alone[:EXPLORED]])
+        if not explored:
+            return alone
         by_id = {each.id: each for each in candidates}
         by_id.update((each.id, each) for each in explored)
         return ranked(by_id.values(), helpers, statistics)
@@ -211,7 +213,7 @@ class _Search:
         values = {**self._wanted.values, "near": self._engine.texts(following)}
         passing = self._read(self._ask(self._statements.rows(self._wanted.shape), values))
         found = {each.id: each for each in (*passing, *entries.values())}
-        return [replace(each, before=before.get(each.id, ())) for each in found.values()], helpers
+        return [each._replace(before=before.get(each.id, ())) for each in found.values()], helpers
 
     def _whole(self, ids: Iterable[str]) -> dict[str, Memory]:
         rows = self._ask(self._searcher._memories, {"ids": self._engine.texts(list(ids))})
@@ -242,14 +244,7 @@ class _Search:
     def _read(self, rows: Rows) -> list[Candidate]:
         stems = self._request.stems
         return [
-            Candidate(
-                id=memory_id,
-                session_id=session_id,
-                created_at=created_at,
-                arrival=arrival,
-                counts=counts_of(counts, stems),
-                length=length,
-            )
+            Candidate(memory_id, session_id, created_at, arrival, counts_of(counts, stems), length)
             for memory_id, session_id, created_at, arrival, counts, length in rows
         ]
 
