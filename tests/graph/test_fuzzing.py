@@ -221,7 +221,7 @@ def test_no_body_finds_a_fault(run: Callable[[Callable[[Client], Awaitable[None]
 
 def check(status: int, text: str) -> None:
     assert status < 500, text
-    for line in text.splitlines():
+    for line in text.split("\n"):
         if line.startswith(("event:", ":")) or not line.removeprefix("data:").strip():
             continue
         answer = json.loads(line.removeprefix("data:"))

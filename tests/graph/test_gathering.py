@@ -54,6 +54,20 @@ async def test_what_is_asked_while_another_look_up_runs_is_looked_up_after_it_wa
     assert doubles.asked == [[1], [1, 1]]
 
 
+async def test_what_nothing_else_comes_with_is_looked_up_at_once_and_once() -> None:
+    doubles = Doubles()
+    assert await doubles.loader.load_alone(1) == 2
+    assert await doubles.loader.load_alone(1) == await doubles.loader.load(1) == 2
+    assert await doubles.loader.load(3) == await doubles.loader.load_alone(3) == 6
+    assert await doubles.loader.load_alone(-1) is None
+    assert doubles.asked == [[1], [3], [-1]]
+    with pytest.raises(ValueError, match="13"):
+        await doubles.loader.load_alone(13)
+    doubles.loader.forget()
+    assert await doubles.loader.load_alone(1) == 2
+    assert doubles.asked[3:] == [[13], [1]]
+
+
 async def test_everybody_is_told_of_a_fault() -> None:
     doubles = Doubles()
     found = await asyncio.gather(*map(doubles.loader.load, (12, 13)), return_exceptions=True)

@@ -1,12 +1,14 @@
 """What the scalars read and write."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from random import Random
 from typing import Any
 
 import pytest
 
 from mnesis.domain.fields import Unreadable
-from mnesis.graph.scalars import SCALARS, Base64
+from mnesis.domain.times import instant_text
+from mnesis.graph.scalars import SCALARS, Base64, shown_instant
 from tests.graph.client import Client
 
 
@@ -29,6 +31,19 @@ def read(scalar: object, text: str) -> Any:
 def test_a_time_is_read_in_utc_with_microseconds(text: str, expected: datetime) -> None:
     instant = read(datetime, text)
     assert (instant, instant.tzinfo) == (expected, UTC)
+
+
+def test_a_time_is_shown_as_the_domain_shows_it() -> None:
+    random = Random(7)
+    zones = [UTC, timezone(timedelta(0)), timezone(timedelta(hours=5, minutes=30))]
+    last = (datetime.max.replace(tzinfo=UTC) - datetime(1, 1, 3, tzinfo=UTC)) // timedelta(microseconds=1)
+    for _ in range(3_000):
+        moment = datetime(1, 1, 3, tzinfo=UTC) + timedelta(microseconds=random.randrange(last))
+        moment = moment.replace(microsecond=random.choice([moment.microsecond, 0, 1, 500_000, 999_999]))
+        moment = moment.astimezone(random.choice(zones))
+        assert shown_instant(moment) == instant_text(moment)
+    for moment in (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)):
+        assert shown_instant(moment) == instant_text(moment)
 
 
 @pytest.mark.parametrize(

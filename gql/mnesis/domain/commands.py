@@ -183,10 +183,9 @@ class WriteCounts:
     @classmethod
     def of(cls, outcomes: tuple[Outcome, ...]) -> "WriteCounts":
         """Counts the outcomes of a batch."""
-        tally = dict.fromkeys(_COUNTED.values(), 0)
-        for outcome in outcomes:
-            tally[_COUNTED[outcome.status]] += 1
-        return cls(submitted=len(outcomes), **tally)
+        # A list counts without a step in Python for each of what may be a thousand.
+        count = [outcome.status for outcome in outcomes].count
+        return cls(submitted=len(outcomes), **{name: count(status) for status, name in _COUNTED.items()})
 
 
 _COUNTED = {status: status.value.lower() for status in WriteStatus}

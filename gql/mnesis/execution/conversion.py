@@ -19,6 +19,10 @@ from strawberry.types.lazy_type import LazyType
 from strawberry.types.maybe import Some
 from strawberry.types.unset import UNSET
 
+from mnesis.execution.source import Source
+
+_new: Callable[[type[Any]], Any] = object.__new__
+
 Convert: TypeAlias = Callable[[Any], Any]
 
 
@@ -28,7 +32,7 @@ class Converters:
     def __init__(self, schema: strawberry.Schema) -> None:
         self._config = schema.config
         self._scalars = schema.schema_converter.scalar_registry
-        self._inputs: dict[int, tuple[object, Convert]] = {}
+        self._inputs: dict[int, tuple[object, Convert | None]] = {}
 
     def of(self, kind: Any) -> Convert | None:
         """How values of a Strawberry type are converted; None where they stay as they are."""
@@ -89,28 +93,60 @@ class Converters:
     def _input(self, kind: type) -> Convert:
         known = self._inputs.get(id(kind))
         if known is not None:
-            return known[1]
-        definition: StrawberryObjectDefinition = kind.__strawberry_definition__  # type: ignore[attr-defined]
-        by_name: dict[str, tuple[str, Convert | None]] = {}
-        absent: dict[str, Any] = {}
+            # Until it is written, its fields may already ask for it.
+            return known[1] or (lambda value: self._input(kind)(value))
+        self._inputs[id(kind)] = (kind, None)
+        written = self._written_input(kind)
+        self._inputs[id(kind)] = (kind, written)
+        return written
 
-        def convert(value: Any) -> Any:
-            if value is None or value is UNSET:
-                return value
-            given = absent.copy()
-            for name, item in value.items():
-                python_name, inner = by_name[name]
-                given[python_name] = item if inner is None else inner(item)
-            return kind(**given)
-
-        # It has to be known before its fields are looked at, one of which may be of the same type.
-        self._inputs[id(kind)] = (kind, convert)
+    def _written_input(self, kind: Any) -> Convert:
+        definition: StrawberryObjectDefinition = kind.__strawberry_definition__
+        by_parts = _is_made_by_parts(kind, definition)
+        source = Source()
+        source.line(1, f"if value is None or value is {source.name(UNSET)}:")
+        source.line(2, "return value")
+        source.line(1, f"made = {source.name(_new)}({source.name(kind)})" if by_parts else "given = {}")
         for field in definition.fields:
+            to = source.attribute("made", field.python_name) if by_parts else f"given[{source.name(field.python_name)}]"
+            name = source.name(self._config.name_converter.from_field(field))
+            convert = self.of(field.resolve_type(type_definition=definition))
+            source.line(1, f"if {name} in value:")
+            if convert is None:
+                source.line(2, f"{to} = value[{name}]")
+            elif convert is Some:
+                source.line(2, f"some = {source.name(_new)}({source.name(Some)})")
+                source.line(2, f"some.value = value[{name}]")
+                source.line(2, f"{to} = some")
+            else:
+                source.line(2, f"{to} = {source.name(convert)}(value[{name}])")
             if definition.is_input and field.default_value is MISSING and field.default_factory is MISSING:
-                absent[field.python_name] = None
-            name = self._config.name_converter.from_field(field)
-            by_name[name] = (field.python_name, self.of(field.resolve_type(type_definition=definition)))
-        return convert
+                source.line(1, "else:")
+                source.line(2, f"{to} = None")
+            elif by_parts:
+                source.line(1, "else:")
+                source.line(2, f"{to} = {source.name(kind.__dataclass_fields__[field.python_name].default)}")
+        source.line(1, "return made" if by_parts else f"return {source.name(kind)}(**given)")
+        return source.function("convert", "value")
+
+
+def _is_made_by_parts(kind: Any, definition: StrawberryObjectDefinition) -> bool:
+    """Whether the class's constructor does nothing but to set the attributes, or their defaults."""
+    fields = kind.__dataclass_fields__
+    return (
+        definition.is_input
+        and kind.__new__ is object.__new__
+        and kind.__setattr__ is object.__setattr__
+        and kind.__dictoffset__ != 0
+        and not hasattr(kind, "__post_init__")
+        # Written by `dataclasses`, for this class.
+        and "__init__" in vars(kind)
+        and kind.__init__.__qualname__ == f"{kind.__qualname__}.__init__"
+        and kind.__init__.__code__.co_filename == "<string>"
+        and fields.keys() == {field.python_name for field in definition.fields}
+        and all(field.init and field.default_factory is MISSING for field in fields.values())
+        and not any(hasattr(type(vars(each).get(name)), "__set__") for each in kind.__mro__ for name in fields)
+    )
 
 
 def _copied(value: Any) -> Any:

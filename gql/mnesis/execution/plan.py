@@ -184,13 +184,13 @@ def _variant(operation: Operation, selections: Selections) -> Variant | None:
         ordering = Ordering(operation, selections.sub_fields)
         steps = [
             Step(
-                selections.compiled(kind, {key: details}),
+                selections.compiled_root(kind, {key: details}),
                 partial(ordering.overlaps, kind, [each.node for each in details]),
             )
             for key, details in grouped.items()
         ]
         return Variant(_one_after_another(steps), selections, steps)
-    return Variant(selections.compiled(kind, grouped), selections)
+    return Variant(selections.compiled_root(kind, grouped), selections)
 
 
 def _one_after_another(steps: Sequence[Step]) -> Select:

@@ -18,6 +18,7 @@ from strawberry.types.fields.resolver import StrawberryResolver
 from mnesis.execution.arguments import MISSING, Argument, all_arguments
 from mnesis.execution.awaiting import raising
 from mnesis.execution.conversion import Converters
+from mnesis.execution.infos import write_info
 from mnesis.execution.running import Path, Run, Site
 from mnesis.execution.source import Source
 from mnesis.execution.strawberry_types import BACK_REFERENCE, is_ordinary, reads_attribute, written_as
@@ -91,9 +92,8 @@ class Resolving:
         of_source = (resolver.parent_parameter, resolver.root_parameter)
         values.extend(f"{parameter.name}=s" for parameter in of_source if parameter)
         if resolver.info_parameter:
-            info = f"run.info({source.name(site)}, (above, {source.name(site.key)}, {source.name(site.parent_name)}))"
-            made = f"{source.name(self._schema.config.info_class)}(_raw_info={info}, _field={source.name(field)})"
-            values.append(f"{resolver.info_parameter.name}={made}")
+            info = write_info(source, depth, site, self._schema.config.info_class)
+            values.append(f"{resolver.info_parameter.name}={info}")
         source.line(depth, f"v = {source.name(resolver.wrapped_func)}({', '.join(values)})")
         if is_async:
             depth -= 1

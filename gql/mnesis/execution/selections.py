@@ -6,11 +6,11 @@ So a document costs no more to compile than what of it is reached, however often
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from graphql import FieldNode, GraphQLObjectType, get_nullable_type, is_leaf_type
+from graphql import FieldNode, GraphQLObjectType, get_nullable_type, is_leaf_type, is_list_type
 from graphql.execution.collect_fields import FieldDetails, FragmentDetails, collect_fields, collect_subfields
 from graphql.execution.values import VariableValues
 
-from mnesis.execution.awaiting import filled, settle
+from mnesis.execution.awaiting import PLAIN, filled, is_awaitable, settle
 from mnesis.execution.completing import completer
 from mnesis.execution.fields import put, put_awaitable
 from mnesis.execution.leaves import write_leaf
@@ -89,6 +89,43 @@ class Selections:
         source.line(1, f"return o if w is None else {source.name(filled)}(o, w)")
         return source.function("select", "run, s, above")
 
+    def compiled_root(self, kind: GraphQLObjectType, grouped: Grouped) -> Callable[[Run, Any, Path], Any]:
+        """The same for the root, where a field that is alone is awaited in place: there is nothing to come before."""
+        if len(grouped) == 1:
+            [(key, details)] = grouped.items()
+            alone = self._compiled_alone(kind, key, [each.node for each in details])
+            if alone is not None:
+                return alone
+        return self.compiled(kind, grouped)
+
+    def _compiled_alone(
+        self, kind: GraphQLObjectType, key: str, nodes: list[FieldNode]
+    ) -> Callable[[Run, Any, Path], Any] | None:
+        site = self._site(kind, key, nodes)
+        if site is None:
+            return None
+        source = Source()
+        source.line(1, "try:")
+        if not self._resolving.write(source, 2, site):
+            return None
+        named, response_key = source.name(site), source.name(key)
+        path = source.name((None, key, site.parent_name))
+        source.line(2, f"v = {source.name(site.complete)}(run, await v, {path})")
+        source.line(2, f"if type(v) not in {source.name(PLAIN)} and {source.name(is_awaitable)}(v):")
+        source.line(3, "v = await v")
+        source.line(1, "except Exception as error:")
+        source.line(2, f"v = {source.name(fail)}(run, error, {named}, above)")
+        source.line(1, f"return {{{response_key}: v}}")
+        return source.function("select", "run, s, above", is_async=True)
+
+    def _site(self, kind: GraphQLObjectType, key: str, nodes: list[FieldNode]) -> Site | None:
+        field = self._operation.schema.get_field(kind, nodes[0].name.value)
+        if field is None:
+            return None
+        site = Site(self._operation, kind, key, nodes, field)
+        site.complete = completer(site, field.type, lambda concrete: self._selection(concrete, nodes))
+        return site
+
     def _write_field(
         self, source: Source, depth: int, kind: GraphQLObjectType, key: str, nodes: list[FieldNode]
     ) -> None:
@@ -97,19 +134,22 @@ class Selections:
         if name == "__typename":
             source.line(depth, f"o[{response_key}] = {source.name(kind.name)}")
             return
-        field = self._operation.schema.get_field(kind, name)
-        if field is None:
+        site = self._site(kind, key, nodes)
+        if site is None:
             # graphql-core leaves out what validation would have refused.
             return
-        site = Site(self._operation, kind, key, nodes, field)
-        site.complete = completer(site, field.type, lambda concrete: self._selection(concrete, nodes))
         named = source.name(site)
         source.line(depth, "try:")
         is_awaitable = self._resolving.write(source, depth + 1, site)
         finish = f"w = {source.name(put_awaitable if is_awaitable else put)}(run, v, {named}, above, o, w)"
-        leaf = get_nullable_type(field.type)
-        if is_leaf_type(leaf) and not is_awaitable:
-            write_leaf(source, depth + 1, leaf, response_key, non_null=site.non_null)
+        nullable = get_nullable_type(site.field.type)
+        if is_leaf_type(nullable) and not is_awaitable:
+            write_leaf(source, depth + 1, nullable, response_key, non_null=site.non_null)
+            source.line(depth + 2, finish)
+        elif is_list_type(nullable) and not is_awaitable:
+            source.line(depth + 1, f"if type(v) is {source.name(list)} and not v:")
+            source.line(depth + 2, f"o[{response_key}] = []")
+            source.line(depth + 1, "else:")
             source.line(depth + 2, finish)
         else:
             source.line(depth + 1, finish)

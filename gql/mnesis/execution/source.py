@@ -49,9 +49,9 @@ class Source:
         """Adds a line."""
         self._lines.append("    " * depth + text)
 
-    def function(self, name: str, parameters: str) -> Callable[..., Any]:
+    def function(self, name: str, parameters: str, *, is_async: bool = False) -> Callable[..., Any]:
         """The function that has these lines, indented by one or more, as its body."""
-        text = "\n".join([f"def {name}({parameters}):", *self._lines, ""])
+        text = "\n".join([f"{'async ' if is_async else ''}def {name}({parameters}):", *self._lines, ""])
         code = _kept(text) if len(text) <= _LONGEST_KEPT else _compiled(text)
         exec(code, self._namespace)  # noqa: S102  # See the class.
         function: Callable[..., Any] = self._namespace[name]

@@ -80,6 +80,11 @@ def _is_generic(kind: GraphQLObjectType) -> bool:
     return not isinstance(definition, StrawberryObjectDefinition) or definition.concrete_of is not None
 
 
+def checks_one_of(out_type: object) -> bool:
+    """Whether the function does nothing about an input but to refuse it unless it has one member, which is not null."""
+    return written_as(out_type, "GraphQLCoreConverter.from_input_object.<locals>.check_one_of")
+
+
 def enum_names(kind: Any) -> tuple[type, dict[str, str]] | None:
     """The class of an enum and what its members are called in responses, by their names in Python."""
     cls = getattr(kind, "wrapped_cls", None)

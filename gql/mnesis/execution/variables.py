@@ -59,9 +59,11 @@ class Variables:
         """The value of each variable that has one, or what is wrong with them."""
         if not self._defined and self._known:
             return {}
-        # Whatever was unusual or wrong, graphql-core finds it again, and words it.
-        with suppress(Exception):
+        try:
             return self._usual(given)
+        except Exception:  # noqa: S110
+            # Whatever was unusual or wrong, graphql-core finds it again, and words it.
+            pass
         values = get_variable_values(
             self._schema,
             self._nodes,

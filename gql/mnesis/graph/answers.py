@@ -3,8 +3,6 @@
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-import strawberry
-
 from mnesis.domain.commands import BatchOutcome
 from mnesis.domain.refusals import Refusal
 from mnesis.graph.paths import argument
@@ -12,8 +10,8 @@ from mnesis.graph.payloads import (
     CreateMemoriesResult,
     UpdateContextMemoryPayload,
     UpdateMemoriesResult,
-    WriteCounts,
 )
+from mnesis.graph.stored import made
 from mnesis.graph.user_errors import UserError, user_error
 
 Path = Sequence[str]
@@ -24,9 +22,9 @@ R = TypeVar("R", UpdateMemoriesResult, CreateMemoriesResult)
 
 
 def payload_fields(outcome: BatchOutcome, whole: list[UserError], parts: Sequence[list[UserError]]) -> dict[str, Any]:
-    """The fields that every payload has."""
+    """The fields that every payload has, for `made`; the counts it reads from the outcome where they are selected."""
     return {
-        "counts": WriteCounts.of(outcome.counts),
+        "batch": outcome,
         "errors": [*whole, *(error for part in parts for error in part)],
         "replayed": outcome.replayed,
     }
@@ -39,34 +37,43 @@ def request_errors(refusals: Sequence[Refusal], *at: str) -> list[UserError]:
 
 def part_errors(outcome: BatchOutcome, place: Place) -> list[list[UserError]]:
     """What is wrong with each command."""
-    return [
-        [user_error(refusal, place(index, refusal.path), each.id) for refusal in each.refusals] if each.refusals else []
-        for index, each in enumerate(outcome.outcomes)
-    ]
+    errors: list[list[UserError]] = [[] for _ in outcome.outcomes]
+    for index, each in enumerate(outcome.outcomes):
+        if each.refusals:
+            errors[index] = [user_error(refusal, place(index, refusal.path), each.id) for refusal in each.refusals]
+    return errors
 
 
 def only_fields(outcome: BatchOutcome, place: Callable[[Path], list[str]]) -> dict[str, Any]:
     """The fields of a payload whose mutation writes one memory."""
     [only] = outcome.outcomes
-    parts = part_errors(outcome, lambda _, path: place(path))
+    errors: list[UserError] = []
+    if outcome.refusals or only.refusals:
+        errors += request_errors(outcome.refusals)
+        errors += [user_error(refusal, place(refusal.path), only.id) for refusal in only.refusals]
     return {
         "status": only.status,
         "version": only.version,
         "outcome": only,
-        **payload_fields(outcome, request_errors(outcome.refusals), parts),
+        "batch": outcome,
+        "errors": errors,
+        "replayed": outcome.replayed,
     }
 
 
-def item_results(made: type[R], outcome: BatchOutcome, errors: list[list[UserError]]) -> list[R]:
+def item_results(kind: type[R], outcome: BatchOutcome, errors: list[list[UserError]]) -> list[R]:
     """One row per item."""
     return [
         made(
-            index=index,
-            id=_id(each.id),
-            status=each.status,
-            version=each.version,
-            errors=errors[index],
-            outcome=each,
+            kind,
+            {
+                "index": index,
+                "id": each.id,
+                "status": each.status,
+                "version": each.version,
+                "errors": errors[index],
+                "outcome": each,
+            },
         )
         for index, each in enumerate(outcome.outcomes)
     ]
@@ -78,16 +85,16 @@ def context_payload(outcome: BatchOutcome, session_id: str, keys: Sequence[str |
     def place(index: int, path: Path) -> list[str]:
         return argument(path, "input", "contents", str(index))
 
-    counts = outcome.counts
     errors = part_errors(outcome, place)
-    return UpdateContextMemoryPayload(
-        memory_id=strawberry.ID(session_id),
-        version=outcome.session_version,
-        updated_entries=counts.created + counts.updated,
-        outcome=outcome,
-        keys=keys,
-        entry_errors=errors,
-        **payload_fields(outcome, _context_errors(outcome), errors),
+    return made(
+        UpdateContextMemoryPayload,
+        {
+            "memory_id": session_id,
+            "version": outcome.session_version,
+            "keys": keys,
+            "entry_errors": errors,
+            **payload_fields(outcome, _context_errors(outcome), errors),
+        },
     )
 
 
@@ -99,7 +106,3 @@ def _context_errors(outcome: BatchOutcome) -> list[UserError]:
         else request_errors([refusal], "input")[0]
         for refusal in outcome.refusals
     ]
-
-
-def _id(text: str | None) -> strawberry.ID | None:
-    return strawberry.ID(text) if text is not None else None

@@ -35,6 +35,17 @@ class Gathered(Generic[K, T]):
         self._waiting.append((key, answer))
         return answer
 
+    async def load_alone(self, key: K) -> T:
+        """The same where nothing else is asked for meanwhile: without waiting for company."""
+        known = self._known.get(key)
+        if known is not None and not known.cancelled():
+            return await known
+        found = await self._look_up([key])
+        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._known[key] = answer
+        answer.set_result(found.get(key))  # type: ignore[arg-type]  # As below.
+        return await answer
+
     def forget(self) -> None:
         """Looks everything up anew that is asked for from now on."""
         self._known.clear()

@@ -30,6 +30,7 @@ class _made(Generic[T]):  # noqa: N801  # It is used as `functools.cached_proper
     def __get__(self, loaders: "Loaders", kind: type) -> T:
         made: T = self._make(loaders)
         loaders.__dict__[self._name] = made
+        loaders.made.append(made)
         return made
 
 
@@ -39,6 +40,7 @@ class Loaders:
     def __init__(self, memories: Memories, caller: Caller) -> None:
         self._memories = memories
         self._caller = caller
+        self.made: list[Any] = []
 
     @_made
     def memories(self) -> Gathered[str, Memory | None]:
@@ -74,9 +76,8 @@ class Loaders:
 
     def forget(self) -> None:
         """To be called after a write: the next mutation of the document, and its payload, see what it did."""
-        for made in vars(self).values():
-            if isinstance(made, Gathered):
-                made.forget()
+        for made in self.made:
+            made.forget()
 
 
 async def _pages(

@@ -7,7 +7,7 @@ from mnesis.domain.memory import Memory as StoredMemory
 from mnesis.domain.memory_types import MemoryType
 from mnesis.graph.memory import COMMON_FIELDS, Memory
 from mnesis.graph.scalars import JSONObject
-from mnesis.graph.stored import read_later, showing
+from mnesis.graph.stored import Views
 
 
 @strawberry.type(description="One distilled fact.")
@@ -17,10 +17,10 @@ class LongTermMemory(Memory):
     strategy: str | None = strawberry.field(description="How the fact was distilled; given at creation.")
     pinned: bool = strawberry.field(description="Whether it is to be kept whatever a retention rule says.")
 
-    @classmethod
-    def of(cls, stored: StoredMemory) -> "LongTermMemory":
+    @staticmethod
+    def of(stored: StoredMemory) -> "LongTermMemory":
         """A stored long-term memory as GraphQL shows it."""
-        return showing(cls, stored)
+        return SHOWN.as_it_is(stored)
 
 
-read_later(LongTermMemory, (*COMMON_FIELDS, *FIELDS[MemoryType.LONG_TERM]))
+SHOWN = Views(LongTermMemory, (*COMMON_FIELDS, *FIELDS[MemoryType.LONG_TERM]))

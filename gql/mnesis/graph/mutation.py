@@ -54,6 +54,7 @@ from mnesis.graph.removing import (
     erasure_of,
     receipt_fields,
 )
+from mnesis.graph.stored import made
 from mnesis.usecases.requests import (
     CreateContainer,
     CreateMemories,
@@ -145,7 +146,7 @@ class Mutation:
         context = info.context
         outcome = await context.memories.update_memories(context.caller, request)
         context.loaders.forget()
-        return UpdateMemoryPayload(**only_fields(outcome, lambda path: in_update(path, update.member)))
+        return made(UpdateMemoryPayload, only_fields(outcome, lambda path: in_update(path, update.member)))
 
     @resolved(
         "Changes several memories, of any types, in one transaction.",
@@ -175,10 +176,9 @@ class Mutation:
         errors = part_errors(
             outcome, lambda index, path: in_update(path, updates[index].member, "input", "items", str(index))
         )
-        return UpdateMemoriesPayload(
-            results=item_results(UpdateMemoriesResult, outcome, errors),
-            **payload_fields(outcome, request_errors(outcome.refusals, "input"), errors),
-        )
+        results = item_results(UpdateMemoriesResult, outcome, errors)
+        fields = payload_fields(outcome, request_errors(outcome.refusals, "input"), errors)
+        return made(UpdateMemoriesPayload, {"results": results, **fields})
 
     @resolved(
         "Creates one memory. An id or entry key that was deleted goes on at its next version.",
@@ -203,9 +203,8 @@ class Mutation:
         context = info.context
         outcome = await context.memories.create_memories(context.caller, request)
         context.loaders.forget()
-        return CreateMemoryPayload(
-            **only_fields(outcome, lambda path: in_creation(path, creation.member, ["input"], []))
-        )
+        fields = only_fields(outcome, lambda path: in_creation(path, creation.member, ["input"], []))
+        return made(CreateMemoryPayload, fields)
 
     @resolved(
         "Creates several memories, of any types, in one transaction.",
@@ -231,10 +230,9 @@ class Mutation:
             outcome,
             lambda index, path: in_creation(path, creations[index].member, ["input", "items", str(index)], ["input"]),
         )
-        return CreateMemoriesPayload(
-            results=item_results(CreateMemoriesResult, outcome, errors),
-            **payload_fields(outcome, request_errors(outcome.refusals, "input"), errors),
-        )
+        results = item_results(CreateMemoriesResult, outcome, errors)
+        fields = payload_fields(outcome, request_errors(outcome.refusals, "input"), errors)
+        return made(CreateMemoriesPayload, {"results": results, **fields})
 
     @resolved(
         (
@@ -265,12 +263,15 @@ class Mutation:
         context.loaders.forget()
         [only] = outcome.outcomes
         errors = part_errors(outcome, lambda _, path: argument(path))
-        return DeleteMemoryPayload(
-            status=only.status,
-            memory_id=id,
-            version=only.version,
-            deleted_entries=outcome.cascaded.get(0, 0),
-            **payload_fields(outcome, request_errors(outcome.refusals), errors),
+        return made(
+            DeleteMemoryPayload,
+            {
+                "status": only.status,
+                "memory_id": id,
+                "version": only.version,
+                "deleted_entries": outcome.cascaded.get(0, 0),
+                **payload_fields(outcome, request_errors(outcome.refusals), errors),
+            },
         )
 
     @resolved(
@@ -300,7 +301,8 @@ class Mutation:
         context = info.context
         outcome = await context.memories.restore_memory(context.caller, request)
         context.loaders.forget()
-        return RestoreMemoryPayload(restored_entries=outcome.cascaded.get(0, 0), **only_fields(outcome, argument))
+        restored = {"restored_entries": outcome.cascaded.get(0, 0)}
+        return made(RestoreMemoryPayload, {**restored, **only_fields(outcome, argument)})
 
     @resolved(
         (

@@ -1,11 +1,13 @@
 """The answers of mutations. What was written stands in plain fields; what has to be read again may fail alone."""
 
 from collections.abc import Sequence
+from typing import TypeVar, cast
 
 import strawberry
 
 from mnesis.domain.commands import BatchOutcome, Outcome
 from mnesis.domain.commands import WriteCounts as Counted
+from mnesis.domain.memory import Memory as StoredMemory
 from mnesis.domain.memory_types import WriteStatus
 from mnesis.execution import settled
 from mnesis.graph.context import Info
@@ -14,8 +16,11 @@ from mnesis.graph.memory import Memory
 from mnesis.graph.present import loaded, shown
 from mnesis.graph.query import Query
 from mnesis.graph.session import SessionMemory
+from mnesis.graph.stored import later, made
 from mnesis.graph.user_errors import UserError
 from mnesis.graph.working import WorkingMemory
+
+M = TypeVar("M", bound=Memory)
 
 _STORED = frozenset({WriteStatus.CREATED, WriteStatus.UPDATED, WriteStatus.UNCHANGED})
 
@@ -55,9 +60,14 @@ class WritePayload:
         description="Whether this repeats an earlier answer because of the idempotency key; nothing was written then."
     )
 
+    batch: strawberry.Private[BatchOutcome]
+
     @resolved("Everything that can be queried, as it is after the write.")
     def query(self) -> Query:
         return Query()
+
+
+later(WritePayload, "counts", lambda payload: WriteCounts.of(payload.batch.counts))
 
 
 @strawberry.type(description="What became of one memory.")
@@ -67,8 +77,8 @@ class WrittenMemory:
     outcome: strawberry.Private[Outcome]
 
     @resolved("The memory after the write, in a repeated answer as it is now; null when refused.", metadata=settled())
-    async def memory(self, info: Info) -> Memory | None:
-        return await stored_memory(self.outcome, info)
+    def memory(self, info: Info) -> Memory | None:
+        return stored_memory(self.outcome, info)
 
 
 @strawberry.type(description="The answer of `updateMemory`.")
@@ -135,9 +145,8 @@ class ContextEntryResult:
     outcome: strawberry.Private[Outcome]
 
     @resolved("The entry after the write, in a repeated answer as it is now; null when refused.", metadata=settled())
-    async def entry(self, info: Info) -> WorkingMemory | None:
-        memory = await stored_memory(self.outcome, info)
-        return memory if isinstance(memory, WorkingMemory) else None
+    def entry(self, info: Info) -> WorkingMemory | None:
+        return stored_memory(self.outcome, info, WorkingMemory)
 
 
 @strawberry.type(description="The answer of `updateContextMemory`.")
@@ -147,7 +156,6 @@ class UpdateContextMemoryPayload(WritePayload):
         description="The session's version after the write; null where the request was refused."
     )
     updated_entries: int = strawberry.field(description="How many entries were created or changed.")
-    outcome: strawberry.Private[BatchOutcome]
     keys: strawberry.Private[Sequence[str | None]]
     entry_errors: strawberry.Private[Sequence[list[UserError]]]
 
@@ -155,16 +163,19 @@ class UpdateContextMemoryPayload(WritePayload):
     def results(self) -> list[ContextEntryResult]:
         # Made where they are asked for: there may be a thousand.
         return [
-            ContextEntryResult(
-                index=index,
-                entry_id=strawberry.ID(key) if (key := outcome.entry_id or given) is not None else None,
-                status=outcome.status,
-                version=outcome.version,
-                errors=errors,
-                outcome=outcome,
+            made(
+                ContextEntryResult,
+                {
+                    "index": index,
+                    "entry_id": outcome.entry_id or given,
+                    "status": outcome.status,
+                    "version": outcome.version,
+                    "errors": errors,
+                    "outcome": outcome,
+                },
             )
             for index, (outcome, given, errors) in enumerate(
-                zip(self.outcome.outcomes, self.keys, self.entry_errors, strict=True)
+                zip(self.batch.outcomes, self.keys, self.entry_errors, strict=True)
             )
         ]
 
@@ -172,21 +183,35 @@ class UpdateContextMemoryPayload(WritePayload):
         "The session after the write, in a repeated answer as it is now; null where the request was refused.",
         metadata=settled(),
     )
-    async def session(self, info: Info) -> SessionMemory | None:
+    def session(self, info: Info) -> SessionMemory | None:
         if self.version is None:
             return None
-        memory = (
-            shown(self.outcome.session)
-            if self.outcome.session is not None
-            else await loaded(info.context.loaders, str(self.memory_id))
-        )
-        return memory if isinstance(memory, SessionMemory) else None
+        return _now(self.batch.session, info, str(self.memory_id), SessionMemory)
 
 
-async def stored_memory(outcome: Outcome, info: Info) -> Memory | None:
-    """The memory after a command; a repeated answer holds only its id."""
-    if outcome.memory is not None:
-        return shown(outcome.memory)
-    if outcome.status in _STORED and outcome.id is not None:
-        return await loaded(info.context.loaders, outcome.id)
-    return None
+later(
+    UpdateContextMemoryPayload,
+    "updated_entries",
+    lambda payload: payload.counts.created + payload.counts.updated,
+)
+
+
+def stored_memory(outcome: Outcome, info: Info, kind: type[M] = Memory) -> M | None:  # type: ignore[assignment]
+    """The memory after a command, if it is of this kind; a repeated answer holds only its id."""
+    if outcome.memory is None and (outcome.status not in _STORED or outcome.id is None):
+        return None
+    return _now(outcome.memory, info, outcome.id or "", kind)
+
+
+def _now(stored: StoredMemory | None, info: Info, memory_id: str, kind: type[M]) -> M | None:
+    """The memory if it is there and of this kind, else something to be awaited: only a few fields have to wait."""
+    if stored is None:
+        # Strawberry awaits whatever can be awaited, but its types do not say so.
+        return cast("M | None", _looked_up(info, memory_id, kind))
+    memory = shown(stored)
+    return memory if isinstance(memory, kind) else None
+
+
+async def _looked_up(info: Info, memory_id: str, kind: type[M]) -> M | None:
+    memory = await loaded(info.context.loaders, memory_id)
+    return memory if isinstance(memory, kind) else None

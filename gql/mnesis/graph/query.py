@@ -15,7 +15,7 @@ from mnesis.domain.searching import SearchMode
 from mnesis.domain.time_travel import NotKept
 from mnesis.graph.arguments import After, Before, First, Last, TypeOfMemory, given
 from mnesis.graph.containers import MemoryContainerConnection, listed_containers, live_container
-from mnesis.graph.context import Info
+from mnesis.graph.context import Info, asks_alone
 from mnesis.graph.directives import SEMANTIC_NON_NULL
 from mnesis.graph.faults import VERSION_NOT_KEPT, refused_argument
 from mnesis.graph.fields import resolved
@@ -66,7 +66,7 @@ class Query:
             return await _record(info, id)
         if (past := parse_past_id(id)) is not None:
             return await _as_it_was(info, past.memory_id, "id", version=past.version)
-        found = await loaded(info.context.loaders, id)
+        found = await loaded(info.context.loaders, id, alone=asks_alone(info))
         if found is not None:
             return found
         return await live_container(info.context, id)
@@ -100,7 +100,7 @@ class Query:
         elif memory_type is MemoryType.HISTORY:
             return await _record(info, id)
         else:
-            found = await loaded(info.context.loaders, id)
+            found = await loaded(info.context.loaders, id, alone=asks_alone(info))
         return found if found is not None and found.memory_type is memory_type else None
 
     @resolved(

@@ -13,7 +13,7 @@ from mnesis.graph.fields import resolved
 from mnesis.graph.memory import COMMON_FIELDS, Memory
 from mnesis.graph.paging import page_request
 from mnesis.graph.scalars import JSONObject
-from mnesis.graph.stored import read_later, showing
+from mnesis.graph.stored import Views
 from mnesis.graph.working import WorkingMemory, WorkingMemoryConnection
 
 
@@ -54,10 +54,10 @@ class SessionMemory(Memory):
             count=lambda: loaders.entry_counts.load(session_id),
         )
 
-    @classmethod
-    def of(cls, stored: StoredMemory) -> "SessionMemory":
+    @staticmethod
+    def of(stored: StoredMemory) -> "SessionMemory":
         """A stored session as GraphQL shows it."""
-        return showing(cls, stored)
+        return SHOWN.as_it_is(stored)
 
 
-read_later(SessionMemory, (*COMMON_FIELDS, *FIELDS[MemoryType.SESSION]))
+SHOWN = Views(SessionMemory, (*COMMON_FIELDS, *FIELDS[MemoryType.SESSION]))

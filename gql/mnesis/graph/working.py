@@ -15,7 +15,7 @@ from mnesis.graph.fields import resolved
 from mnesis.graph.memory import COMMON_FIELDS, Memory
 from mnesis.graph.messages import Message
 from mnesis.graph.scalars import Base64, JSONObject
-from mnesis.graph.stored import read_later, showing
+from mnesis.graph.stored import Views
 
 if TYPE_CHECKING:
     from mnesis.graph.session import SessionMemory
@@ -50,13 +50,13 @@ class WorkingMemory(Memory):
         found = await info.context.loaders.memories.load(self.session_id)
         return SessionMemory.of(found) if found is not None else None
 
-    @classmethod
-    def of(cls, stored: StoredMemory) -> "WorkingMemory":
+    @staticmethod
+    def of(stored: StoredMemory) -> "WorkingMemory":
         """A stored working memory as GraphQL shows it."""
-        return showing(cls, stored)
+        return SHOWN.as_it_is(stored)
 
 
-read_later(
+SHOWN = Views(
     WorkingMemory,
     (
         *COMMON_FIELDS,

@@ -1,11 +1,10 @@
 """Reads what is committed, in threads that each own a read-only connection; one hop for one question."""
 
-import asyncio
 import logging
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from time import perf_counter
 from typing import Any, TypeVar
 
@@ -26,6 +25,7 @@ from mnesis.storage.instants import to_microseconds
 from mnesis.storage.places import Places
 from mnesis.storage.point_reads import PointReads, Visibility
 from mnesis.storage.quotas import QuotaStatements, month_of, quotas_from
+from mnesis.storage.reading_threads import ReadingThreads
 from mnesis.storage.removal_statements import RemovalStatements
 from mnesis.storage.removing import removal_counts
 from mnesis.storage.rows import record_from
@@ -78,7 +78,7 @@ class Reader:
         self._local = threading.local()
         self._connections: set[Connection] = set()
         self._lock = threading.Lock()
-        self._threads = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="mnesis-reader")
+        self._threads = ReadingThreads(threads)
         self._points = PointReads(self._memories, self._threads, meter)
 
     async def check(self) -> None:
@@ -87,7 +87,7 @@ class Reader:
 
     def close(self) -> None:
         """Answers what was asked, then ends the threads and their connections. Blocks."""
-        self._threads.shutdown(wait=True)
+        self._threads.close()
         for connection in self._connections:
             connection.close()
         self._connections.clear()
@@ -320,11 +320,7 @@ class Reader:
 
     async def _hop(self, question: Callable[[Ask], T], *, kind: str = OTHER) -> T:
         put = self._answered if self._meter is UNMETERED else self._measured(kind)
-        try:
-            answer = asyncio.get_running_loop().run_in_executor(self._threads, put, question)
-        except RuntimeError as fault:
-            raise StoreFault("The store is closed.") from fault
-        return await answer
+        return await self._threads.answered(partial(put, question))
 
     def _measured(self, kind: str) -> Callable[[Callable[[Ask], T]], T]:
         origin = self._meter.origin()

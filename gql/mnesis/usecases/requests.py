@@ -9,9 +9,10 @@ from mnesis.domain.filters import MemoryFilter
 from mnesis.domain.ids import DEFAULT_CONTAINER
 from mnesis.domain.json_values import JsonObject
 from mnesis.domain.memory_types import MemoryType, ObjectMode, WriteMode
+from mnesis.domain.quickly import quickly_made
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@quickly_made
 class MemoryUpdate:
     """One memory to change. ``memory_type`` is the type the caller names; the changes have one of their own,
     and both must agree with what is stored. ``container_id`` and ``always`` as in `Update`."""
@@ -24,7 +25,7 @@ class MemoryUpdate:
     always: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@quickly_made
 class UpdateMemories:
     """Memories to change together."""
 
@@ -78,7 +79,7 @@ class RestoreMemory:
     idempotency_key: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@quickly_made
 class UpdateContextMemory:
     """The entries of one session to change or to add. ``if_version`` is the session's.
 
