@@ -80,6 +80,23 @@ async def test_closing_answers_what_waits_and_refuses_what_comes(threads: Readin
         await threads.answered(lambda: 1)
 
 
+async def test_a_machine_without_threads_is_a_fault_of_the_store(
+    threads: ReadingThreads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as without:
+        without.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(StoreFault, match="new thread"):
+            await threads.answered(lambda: 1)
+    assert await threads.answered(name) == "mnesis-reader_0"
+    with monkeypatch.context() as without:
+        without.setattr(threading.Thread, "start", refuse)
+        # The one that is there does it all.
+        assert await asyncio.gather(*[threads.answered(name) for _ in range(5)]) == ["mnesis-reader_0"] * 5
+
+
 def test_a_loop_that_is_gone_is_not_told(threads: ReadingThreads) -> None:
     begun, ended = threading.Semaphore(0), threading.Event()
 

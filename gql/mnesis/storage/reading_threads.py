@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
@@ -26,13 +27,25 @@ class ReadingThreads:
         with self._lock:
             if self._closed:
                 raise StoreFault("The store is closed.")
+            if not self._threads:
+                try:
+                    self._begin()
+                except RuntimeError as fault:
+                    raise StoreFault(str(fault)) from fault
+                self._tasks.put(task)
+                return
             self._tasks.put(task)
             # While something waits, whoever was idle is on the way to it, or nobody was.
             if len(self._threads) < self._most and not self._tasks.empty():
-                name = f"mnesis-reader_{len(self._threads)}"
-                thread = threading.Thread(target=self._run, name=name, daemon=True)
-                self._threads.append(thread)
-                thread.start()
+                # Where no more can be had, those that are there will do it.
+                with suppress(RuntimeError):
+                    self._begin()
+
+    def _begin(self) -> None:
+        name = f"mnesis-reader_{len(self._threads)}"
+        thread = threading.Thread(target=self._run, name=name, daemon=True)
+        thread.start()
+        self._threads.append(thread)
 
     async def answered(self, question: Callable[[], T]) -> T:
         """What a function gives that blocks. It is not called when nobody waits any more before it begins."""
