@@ -1,5 +1,7 @@
 """What a search looks at in a memory, how memories are ranked, and which passages are shown."""
 
+import math
+import random
 from datetime import UTC, datetime
 from typing import Any
 
@@ -138,6 +140,47 @@ def test_what_was_said_before_and_the_summary_help_an_entry() -> None:
 
 def test_a_memory_without_any_of_the_words_is_no_answer() -> None:
     assert order(candidate("a"), candidate("b", session="s")) == []
+
+
+def plainly_ranked(candidates: list[Candidate], helpers: list[Candidate]) -> list[tuple[float, str]]:
+    """What `ranked` says, each memory by itself and nothing remembered."""
+
+    def scores(each: Candidate) -> dict[str, float]:
+        norm = 1.2 * (1 - 0.75 + 0.75 * each.length / STATISTICS.mean_length)
+        counted = {stem: count or 0.4 for stem, count in each.counts.items()}
+        return {stem: STATISTICS.weight(stem) * count * (1.2 + 1) / (count + norm) for stem, count in counted.items()}
+
+    known = {each.id: each for each in [*helpers, *candidates]}
+    found = []
+    for each in {each.id: each for each in candidates}.values():
+        total = scores(each)
+        shares = [*zip((0.5, 0.25), each.before, strict=False), (0.3, each.session_id)]
+        for share, name in shares:
+            for stem, score in scores(known[name]).items() if name in known else ():
+                total[stem] = max(total.get(stem, 0.0), share * score)
+        if total:
+            place = (-round(math.fsum(total.values()), 6), -each.created_at, -each.arrival)
+            found.append((place, each.id))
+    return [(-place[0], name) for place, name in sorted(found)]
+
+
+def test_what_is_remembered_of_others_changes_no_score() -> None:
+    chosen = random.Random(5)
+
+    def some(name: str) -> Candidate:
+        stems = chosen.sample(("rare", "common", "other", "unknown"), chosen.randrange(4))
+        counts = {stem: chosen.randrange(3) for stem in stems}
+        session = chosen.choice((None, "1", "2", "elsewhere"))
+        before = tuple(chosen.sample([str(each) for each in range(60)], chosen.randrange(3))) if session else ()
+        length, at = chosen.randrange(1, 4), chosen.randrange(10)
+        return Candidate(name, session, at, int(name), counts, length, before)
+
+    for _ in range(100):
+        names = [str(number) for number in range(60)]
+        candidates = [some(name) for name in chosen.sample(names, 40)]
+        helpers = [some(name) for name in chosen.sample(names, chosen.choice((0, 20)))]
+        found = [(score, each.id) for score, each in ranked(candidates, helpers, STATISTICS)]
+        assert found == plainly_ranked(candidates, helpers)
 
 
 def test_a_count_that_is_late_does_no_harm() -> None:

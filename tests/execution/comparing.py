@@ -4,6 +4,7 @@ import json
 from collections.abc import Awaitable
 from typing import Any
 
+import orjson
 from graphql import DocumentNode, ExecutionResult, GraphQLError, OperationDefinitionNode, execute
 from strawberry.execution import optimized_is_awaitable
 
@@ -12,7 +13,11 @@ from mnesis.execution import Engine
 
 def shown(result: ExecutionResult) -> str:
     """The response with the order of its keys, and where each error came from."""
-    return json.dumps({"data": result.data, "errors": list(map(_error, result.errors or []))}, default=repr, indent=1)
+    return json.dumps({"data": result.data, "errors": list(map(_error, result.errors or []))}, default=_told, indent=1)
+
+
+def _told(value: object) -> str:
+    return orjson.dumps(value).decode() if isinstance(value, orjson.Fragment) else repr(value)
 
 
 def _error(error: GraphQLError) -> Any:

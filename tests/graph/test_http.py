@@ -4,10 +4,10 @@ import json
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+import orjson
 import pytest
 from starlette.types import Message
 
-from mnesis.domain.json_values import JsonText
 from mnesis.graph.body import encoded
 from mnesis.graph.endpoint import GraphQLEndpoint
 from mnesis.graph.options import EndpointOptions
@@ -253,7 +253,7 @@ def test_documents_are_remembered_within_bounds() -> None:
 
 
 async def test_json_that_is_handed_on_stands_in_every_answer_as_it_was_written() -> None:
-    written = JsonText('{"b":1.50,"a":[1e3],"b":2}')
+    written = orjson.Fragment('{"b":1.50,"a":[1e3],"b":2}')
     assert encoded({"data": written}) == b'{"data":{"b":1.50,"a":[1e3],"b":2}}'
     assert json.loads(encoded({"data": written, "said": "\ud800"})) == {"data": {"b": 2, "a": [1000]}, "said": "\ud800"}
     with pytest.raises(TypeError):

@@ -11,7 +11,7 @@ from mnesis.domain.memory import Memory
 from mnesis.domain.memory_types import MemoryType
 from mnesis.domain.searching import query_stems
 from mnesis.storage import searcher
-from mnesis.storage.search_index import counts_of, search_row
+from mnesis.storage.search_index import counts_of, search_row, sought_in_counts
 from mnesis.usecases.memories import Memories
 from mnesis.usecases.ports import MemoryQuery, SearchPage, SearchPlace, SearchRequest
 from mnesis.usecases.requests import DeleteMemory, UpdateContextMemory
@@ -73,7 +73,8 @@ async def test_how_often_a_word_occurs_is_known_however_often_that_is(database_u
     async with opened(database_url) as bench:
         [memory] = await made(bench.memories, fact("tea " * 150 + "milk milk sugar"))
     counts = search_row("acme", memory)[-1]
-    assert counts_of(counts, ["tea", "milk", "sugar", "salt"]) == {"tea": 150, "milk": 2, "sugar": 1}
+    sought = sought_in_counts(["tea", "milk", "sugar", "salt"])
+    assert counts_of(counts, sought) == {"tea": 150, "milk": 2, "sugar": 1}
     assert counts == search_row("acme", memory)[-1]
 
 
@@ -250,6 +251,43 @@ async def test_a_large_tenant_is_not_counted_every_time(database_url: str, monke
             assert len(await found(bench.memories, "tea", caller=caller)) == 3
         counts = [sent for sent in bench.watched.sent if "sum(search.length)" in sent.text]
         assert len(counts) == 2
+
+
+async def test_a_small_tenant_is_counted_when_something_was_written(database_url: str) -> None:
+    async with opened(database_url) as bench:
+        await made(bench.memories, *[fact(f"tea {number}") for number in range(3)])
+        assert await found(bench.memories, "coffee") == []
+
+        def counted() -> int:
+            return len([sent for sent in bench.watched.sent if sent.text.startswith("SELECT count(*)")])
+
+        for _ in range(3):
+            assert len(await found(bench.memories, "tea")) == 3
+        before = counted()
+        first = [(hit.score, hit.memory.id) for hit in (await page(bench.memories, "tea")).hits]
+        assert counted() == before
+        await made(bench.memories, fact("coffee"), fact("more tea"))
+        assert await found(bench.memories, "coffee") == ["coffee"]
+        assert len(await found(bench.memories, "tea")) == 4
+        assert counted() > before
+        scores = [hit.score for hit in (await page(bench.memories, "tea")).hits]
+        assert scores != [score for score, _ in first]
+
+
+async def test_common_words_of_a_large_tenant_are_not_counted_every_time(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searcher, "LARGE", 2)
+    monkeypatch.setattr(searcher, "COMMON", 2)
+    async with opened(database_url) as bench:
+        await made(bench.memories, *[fact(f"tea {number}") for number in range(3)])
+        for _ in range(2):
+            assert len(await found(bench.memories, "tea")) == 3
+            assert len(await found(bench.memories, "1")) == 1
+        asked = [sent for sent in bench.watched.sent if sent.text.startswith("SELECT count(*)")]
+        matches = [sent.parameters["match"] for sent in asked if "match" in (sent.parameters or ())]
+        assert len([match for match in matches if "xtea" in match]) == 1
+        assert len([match for match in matches if "x1" in match]) == 2
 
 
 async def test_the_entries_after_a_question_are_found_with_it(database_url: str) -> None:

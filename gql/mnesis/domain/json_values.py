@@ -11,25 +11,6 @@ from mnesis.domain.limits import Limits
 JsonValue: TypeAlias = "None | bool | int | float | str | list[JsonValue] | dict[str, JsonValue]"
 JsonObject: TypeAlias = dict[str, JsonValue]
 
-
-class JsonText:
-    """A JSON value as the text that it was written as, for whoever hands it on and does not look inside."""
-
-    __slots__ = ("text",)
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-    def __eq__(self, other: object) -> bool:
-        return self.text == other.text if isinstance(other, JsonText) else NotImplemented
-
-    def __hash__(self) -> int:
-        return hash(self.text)
-
-    def __repr__(self) -> str:
-        return f"JsonText({self.text!r})"
-
-
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
 
 

@@ -2,9 +2,10 @@
 
 from dataclasses import field
 from datetime import datetime
+from typing import Any
 
 from mnesis.domain.fields import Field, FieldValue, Values
-from mnesis.domain.json_values import JsonObject, JsonText
+from mnesis.domain.json_values import JsonObject
 from mnesis.domain.long_term import LONG_TERM_FIELDS
 from mnesis.domain.memory_types import MemoryType
 from mnesis.domain.quickly import quickly_made
@@ -58,6 +59,21 @@ class Memory:
     owner: str | None = None
     guarded: bool = False
 
-    def as_written(self, name: str) -> FieldValue | JsonText:
-        """The value of a field, or the namespace, to be handed on: JSON may be as it is stored, unread."""
-        return self.namespace if name == "namespace" else self.values[name]
+    @property
+    def written(self) -> Any:
+        """What has the attributes of the memory and those of its fields, to be handed on to an answer: times may be
+        texts in it already, and JSON may be as it is stored, unread."""
+        return Written(self)
+
+
+class Written:
+    """What `Memory.written` is of a memory that is held as values."""
+
+    __slots__ = ("_of",)
+
+    def __init__(self, memory: Memory) -> None:
+        self._of = memory
+
+    def __getattr__(self, name: str) -> Any:
+        memory = self._of
+        return memory.values[name] if name in memory.values else getattr(memory, name)

@@ -11,7 +11,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import lru_cache
+from functools import cache, lru_cache
+from typing import Any, NamedTuple
 
 from mnesis.domain.fields import Message
 from mnesis.domain.memory import Memory
@@ -60,9 +61,11 @@ class Terms:
     length: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
-    """A memory that may be an answer, with what ranking looks at; ``counts`` has the query's stems only."""
+class Candidate(NamedTuple):
+    """A memory that may be an answer, with what ranking looks at; ``counts`` has the query's stems only.
+
+    There are thousands for one question, and a tuple is made in a fifth of the time.
+    """
 
     id: str
     session_id: str | None
@@ -220,17 +223,62 @@ def ranked(
     its session's summary; ``helpers`` are those of them that may be no candidates.
     """
     known = {candidate.id: candidate for candidate in candidates}
-    own = {each.id: _scores(each, statistics) for each in (*helpers, *known.values())}
+    helping = {helper.id: helper for helper in helpers} | known
+    scored = _Scored(statistics)
     found = []
     for candidate in known.values():
-        scores = dict(own[candidate.id])
-        for share, helper in _helpers(candidate):
-            for stem, score in own.get(helper, {}).items():
-                scores[stem] = max(scores.get(stem, 0.0), share * score)
-        if scores:
-            # Rounded, so that a score is the same when it comes back in a cursor.
-            found.append((round(math.fsum(scores.values()), 6), candidate))
+        shared = (
+            [(share, helping[each]) for share, each in _helpers(candidate) if each in helping]
+            if candidate.session_id is not None or candidate.before
+            else None
+        )
+        score = scored.alone(candidate) if not shared else scored.helped(candidate, shared)
+        if score is not None:
+            found.append((score, candidate))
     return best_first(found)
+
+
+class _Scored:
+    """How well memories answer one question. Many have the same words as often, and the same length."""
+
+    def __init__(self, statistics: Statistics) -> None:
+        self._mean_length = max(statistics.mean_length, 1.0)
+        self._weight = cache(statistics.weight)
+        self._scores: dict[Any, dict[str, float]] = {}
+        self._totals: dict[Any, float | None] = {}
+
+    def alone(self, candidate: Candidate) -> float | None:
+        """The score of a memory that nothing helps; None where it has no word of the query."""
+        key = (candidate.length, *candidate.counts.items())
+        if key in self._totals:
+            return self._totals[key]
+        total = self._totals[key] = _total(self._of(candidate))
+        return total
+
+    def helped(self, candidate: Candidate, helpers: Iterable[tuple[float, Candidate]]) -> float | None:
+        """The same with those that help it, each with what share of its own scores."""
+        scores = dict(self._of(candidate))
+        for share, helper in helpers:
+            for stem, score in self._of(helper).items():
+                scores[stem] = max(scores.get(stem, 0.0), share * score)
+        return _total(scores)
+
+    def _of(self, candidate: Candidate) -> dict[str, float]:
+        """What each word of the query that a memory has adds to its score."""
+        key = (candidate.length, *candidate.counts.items())
+        scores = self._scores.get(key)
+        if scores is None:
+            scores = self._scores[key] = {}
+            norm = _K1 * (1 - _B + _B * candidate.length / self._mean_length)
+            for stem, count in candidate.counts.items():
+                occurrences = count or _ASIDE
+                scores[stem] = self._weight(stem) * occurrences * (_K1 + 1) / (occurrences + norm)
+        return scores
+
+
+def _total(scores: Mapping[str, float]) -> float | None:
+    # Rounded, so that a score is the same when it comes back in a cursor.
+    return round(math.fsum(scores.values()), 6) if scores else None
 
 
 FUSION = 60
@@ -253,23 +301,18 @@ def fused(*lists: Iterable[tuple[float, Candidate]]) -> list[tuple[float, Candid
 
 def best_first(found: list[tuple[float, Candidate]]) -> list[tuple[float, Candidate]]:
     """In the order of the answers: the best, then the newest."""
-    return sorted(found, key=lambda each: (-each[0], -each[1].created_at, -each[1].arrival))
+    return sorted(found, key=_place, reverse=True)
+
+
+def _place(found: tuple[float, Candidate]) -> tuple[float, int, int]:
+    score, candidate = found
+    return (score, candidate.created_at, candidate.arrival)
 
 
 def _helpers(candidate: Candidate) -> Iterator[tuple[float, str]]:
     yield from zip(CONTEXT, candidate.before, strict=False)
     if candidate.session_id is not None:
         yield SUMMARY, candidate.session_id
-
-
-def _scores(candidate: Candidate, statistics: Statistics) -> dict[str, float]:
-    """What each word of the query that a memory has adds to its score."""
-    scores = {}
-    norm = _K1 * (1 - _B + _B * candidate.length / max(statistics.mean_length, 1.0))
-    for stem, count in candidate.counts.items():
-        occurrences = count or _ASIDE
-        scores[stem] = statistics.weight(stem) * occurrences * (_K1 + 1) / (occurrences + norm)
-    return scores
 
 
 PASSAGE_CHARACTERS = 200

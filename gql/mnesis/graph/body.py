@@ -7,7 +7,6 @@ from typing import Any
 import orjson
 from starlette.datastructures import QueryParams
 
-from mnesis.domain.json_values import JsonText
 from mnesis.web import json_text
 
 _WORDS = ("query", "operationName", "documentId")
@@ -53,7 +52,7 @@ def encoded(answer: object) -> bytes:
     A number that is not finite, which JSON does not have, is null.
     """
     try:
-        return orjson.dumps(answer, default=_handed_on)
+        return orjson.dumps(answer)
     except orjson.JSONEncodeError:
         finite = json.loads(json.dumps(answer, default=_looked_into), parse_constant=_as_null)
         return json.dumps(finite, separators=(",", ":")).encode()
@@ -95,19 +94,11 @@ def names_document(extensions: object) -> bool:
     return isinstance(extensions, dict) and extensions.get("persistedQuery") is not None
 
 
-def _text(value: object) -> str:
-    if isinstance(value, JsonText):
-        return value.text
-    raise TypeError(f"{type(value).__name__} is no JSON.")
-
-
-def _handed_on(value: object) -> orjson.Fragment:
-    return orjson.Fragment(_text(value))
-
-
 def _looked_into(value: object) -> Any:
-    """The same for the standard library, which takes no text."""
-    return json.loads(_text(value))
+    """JSON that is handed on as it is stored, for the standard library, which takes no text."""
+    if isinstance(value, orjson.Fragment):
+        return json.loads(orjson.dumps(value))
+    raise TypeError(f"{type(value).__name__} is no JSON.")
 
 
 def _as_null(_: str) -> None:

@@ -5,7 +5,7 @@ import strawberry
 from mnesis.domain.memory import FIELDS
 from mnesis.domain.memory import Memory as StoredMemory
 from mnesis.domain.memory_types import MemoryType
-from mnesis.graph.memory import Memory, common_fields
+from mnesis.graph.memory import COMMON_FIELDS, Memory
 from mnesis.graph.scalars import JSONObject
 from mnesis.graph.stored import read_later, showing
 
@@ -20,7 +20,7 @@ class LongTermMemory(Memory):
     @classmethod
     def of(cls, stored: StoredMemory) -> "LongTermMemory":
         """A stored long-term memory as GraphQL shows it."""
-        return showing(cls, stored, common_fields(stored))
+        return showing(cls, stored)
 
 
-read_later(LongTermMemory, written=FIELDS[MemoryType.LONG_TERM])
+read_later(LongTermMemory, (*COMMON_FIELDS, *FIELDS[MemoryType.LONG_TERM]))

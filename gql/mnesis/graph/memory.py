@@ -1,11 +1,10 @@
 """What all kinds of memory have in common."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
-from mnesis.domain.memory import Memory as StoredMemory
 from mnesis.domain.memory_types import MemoryType
 from mnesis.graph.arguments import given
 from mnesis.graph.context import Info
@@ -15,7 +14,6 @@ from mnesis.graph.fields import resolved
 from mnesis.graph.node import MemoryContainer, Node
 from mnesis.graph.paging import DEFAULT_PAGE, page_request
 from mnesis.graph.scalars import JSONObject
-from mnesis.graph.stored import read_later
 
 if TYPE_CHECKING:
     from mnesis.graph.history import HistoryConnection
@@ -86,18 +84,16 @@ class Memory(Node):
         )
 
 
-read_later(Memory, ("created_at", "updated_at", "content_updated_at"), ("namespace",))
-
-
-def common_fields(stored: StoredMemory) -> dict[str, Any]:
-    """The fields of the interface that are not read later; the types of the values are those of the interface."""
-    return {
-        "id": stored.id,
-        "memory_id": stored.id,
-        "is_current": True,
-        "memory_type": stored.type,
-        "version": stored.version,
-        "updated_by": stored.updated_by,
-        "owner": stored.owner,
-        "container_id": stored.container_id,
-    }
+COMMON_FIELDS = (
+    ("memory_id", "id"),
+    ("memory_type", "type"),
+    "version",
+    "namespace",
+    "created_at",
+    "updated_at",
+    "content_updated_at",
+    "updated_by",
+    "owner",
+    "container_id",
+)
+"""What is read later of any stored memory; see `stored`."""

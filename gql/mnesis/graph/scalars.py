@@ -31,6 +31,11 @@ def instant_from(text: object) -> datetime | Unreadable:
     return instant(text)
 
 
+def written_instant(moment: datetime | str) -> str:
+    """RFC 3339 in UTC with microseconds, which what was read from the store is already."""
+    return moment if type(moment) is str else instant_text(moment)  # type: ignore[arg-type]  # No str is a datetime.
+
+
 def base64_text(stored: bytes) -> str:
     """Standard Base64 with padding."""
     return b64encode(stored).decode()
@@ -74,7 +79,7 @@ SCALARS: dict[object, ScalarDefinition] = {
             " microseconds; finer digits that are given are cut off."
         ),
         specified_by_url="https://datatracker.ietf.org/doc/html/rfc3339",
-        serialize=instant_text,
+        serialize=written_instant,
         parse_value=instant_from,
     ),
     JSONObject: strawberry.scalar(

@@ -1,24 +1,28 @@
 """Searching: how a question is put, and what is shown of each answer."""
 
+import asyncio
 import base64
 import binascii
 import hashlib
 import re
+from collections.abc import Sequence
 
 import strawberry
 
 from mnesis.domain.filters import lists_records
-from mnesis.domain.searching import QUERY_CHARACTERS, Passage, SearchMode, query_stems
+from mnesis.domain.memory import Memory as StoredMemory
+from mnesis.domain.searching import QUERY_CHARACTERS, Passage, SearchMode, passages, query_stems
 from mnesis.graph.connections import PageInfo
 from mnesis.graph.context import Context
 from mnesis.graph.enums import described_enum
 from mnesis.graph.faults import CURSOR_INVALID, refused_argument
+from mnesis.graph.fields import resolved
 from mnesis.graph.filters import MemoryFilter, filter_fields
 from mnesis.graph.listing import filter_faults_named
 from mnesis.graph.memory import Memory
 from mnesis.graph.present import shown
 from mnesis.usecases.embedding import MeaningUnavailable
-from mnesis.usecases.ports import Hit, MemoryQuery, SearchPlace, SearchRequest
+from mnesis.usecases.ports import Hit, MemoryQuery, SearchPage, SearchPlace, SearchRequest
 
 SEMANTIC_SEARCH_UNAVAILABLE = "SEMANTIC_SEARCH_UNAVAILABLE"
 DEFAULT_ANSWERS = 10
@@ -63,29 +67,88 @@ class SearchHighlight:
         )
 
 
+class Passages:
+    """The passages of the answers on a page, looked for when the first of them is asked for, and then for all."""
+
+    def __init__(self, memories: Sequence[StoredMemory], stems: tuple[str, ...]) -> None:
+        self._memories = memories
+        self._asked = frozenset(stems)
+        self._found: asyncio.Task[list[tuple[Passage, ...]]] | None = None
+
+    async def of(self, number: int) -> tuple[Passage, ...]:
+        """The passages of one of the answers."""
+        if self._found is None:
+            # Reading a hundred long texts takes longer than others should wait.
+            self._found = asyncio.create_task(asyncio.to_thread(self._all))
+        return (await self._found)[number]
+
+    def _all(self) -> list[tuple[Passage, ...]]:
+        return [passages(memory, self._asked) for memory in self._memories]
+
+
 @strawberry.type(description="An answer to a search and its place.")
 class MemorySearchEdge:
-    cursor: str = strawberry.field(description="The place of the answer, for `after` with the same query. Opaque.")
-    node: Memory = strawberry.field(description="The memory.")
-    score: float = strawberry.field(
-        description="How well it answers, more than 0. Comparable within one search, not between two."
-    )
-    highlights: list[SearchHighlight] = strawberry.field(
-        description="At most three passages with words of the query, those with the most different ones first; none"
+    number: strawberry.Private[int]
+    hit: strawberry.Private[Hit]
+    mark: strawberry.Private[str]
+    passages: strawberry.Private[Passages]
+
+    @resolved("The place of the answer, for `after` with the same query. Opaque.")
+    def cursor(self) -> str:
+        return _cursor(self.mark, self.hit.place)
+
+    @resolved("The memory.")
+    def node(self) -> Memory:
+        return shown(self.hit.memory)
+
+    @resolved("How well it answers, more than 0. Comparable within one search, not between two.")
+    def score(self) -> float:
+        return self.hit.score
+
+    @resolved(
+        "At most three passages with words of the query, those with the most different ones first; none"
         " where a memory is found by its meaning alone, or an entry by what was said before it or by its session's"
         " summary."
     )
+    async def highlights(self) -> list[SearchHighlight]:
+        return list(map(SearchHighlight.of, await self.passages.of(self.number)))
 
 
 @strawberry.type(description="The answers to a search, the best first.")
 class MemorySearchConnection:
-    edges: list[MemorySearchEdge] = strawberry.field(description="The answers, each with its cursor and score.")
-    nodes: list[Memory] = strawberry.field(description="The memories.")
-    page_info: PageInfo = strawberry.field(description="Where the page lies among the answers.")
-    mode: SearchMode = strawberry.field(
-        description="By what these were found, never AUTO. FULL_TEXT in answer to AUTO means that the server has no"
+    page: strawberry.Private[SearchPage]
+    mark: strawberry.Private[str]
+    stems: strawberry.Private[tuple[str, ...]]
+    follows: strawberry.Private[bool]
+
+    @resolved("The answers, each with its cursor and score.")
+    def edges(self) -> list[MemorySearchEdge]:
+        found = Passages([hit.memory for hit in self.page.hits], self.stems)
+        return [
+            MemorySearchEdge(number=number, hit=hit, mark=self.mark, passages=found)
+            for number, hit in enumerate(self.page.hits)
+        ]
+
+    @resolved("The memories.")
+    def nodes(self) -> list[Memory]:
+        return [shown(hit.memory) for hit in self.page.hits]
+
+    @resolved("Where the page lies among the answers.")
+    def page_info(self) -> PageInfo:
+        hits = self.page.hits
+        return PageInfo(
+            has_next_page=self.page.has_next,
+            has_previous_page=self.follows,
+            start_cursor=_cursor(self.mark, hits[0].place) if hits else None,
+            end_cursor=_cursor(self.mark, hits[-1].place) if hits else None,
+        )
+
+    @resolved(
+        "By what these were found, never AUTO. FULL_TEXT in answer to AUTO means that the server has no"
         " embedding model, or that it did not answer."
     )
+    def mode(self) -> SearchMode:
+        return self.page.mode
 
 
 async def searched(
@@ -129,27 +192,8 @@ async def searched(
         if not unavailable.configured:
             message = "This server has no embedding model."
         raise refused_argument("mode", message, SEMANTIC_SEARCH_UNAVAILABLE) from None
-    mark = _mark(query, stems, page.mode)
-    edges = [_edge(mark, hit) for hit in page.hits]
     return MemorySearchConnection(
-        edges=edges,
-        nodes=[edge.node for edge in edges],
-        page_info=PageInfo(
-            has_next_page=page.has_next,
-            has_previous_page=after is not None,
-            start_cursor=edges[0].cursor if edges else None,
-            end_cursor=edges[-1].cursor if edges else None,
-        ),
-        mode=page.mode,
-    )
-
-
-def _edge(mark: str, hit: Hit) -> MemorySearchEdge:
-    return MemorySearchEdge(
-        cursor=_cursor(mark, hit.place),
-        node=shown(hit.memory),
-        score=hit.score,
-        highlights=list(map(SearchHighlight.of, hit.passages)),
+        page=page, mark=_mark(query, stems, page.mode), stems=stems, follows=after is not None
     )
 
 

@@ -10,7 +10,7 @@ from mnesis.graph.context import Info
 from mnesis.graph.cursors import CursorKind
 from mnesis.graph.directives import SEMANTIC_NON_NULL
 from mnesis.graph.fields import resolved
-from mnesis.graph.memory import Memory, common_fields
+from mnesis.graph.memory import COMMON_FIELDS, Memory
 from mnesis.graph.paging import page_request
 from mnesis.graph.scalars import JSONObject
 from mnesis.graph.stored import read_later, showing
@@ -57,7 +57,7 @@ class SessionMemory(Memory):
     @classmethod
     def of(cls, stored: StoredMemory) -> "SessionMemory":
         """A stored session as GraphQL shows it."""
-        return showing(cls, stored, common_fields(stored))
+        return showing(cls, stored)
 
 
-read_later(SessionMemory, written=FIELDS[MemoryType.SESSION])
+read_later(SessionMemory, (*COMMON_FIELDS, *FIELDS[MemoryType.SESSION]))

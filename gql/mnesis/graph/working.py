@@ -12,7 +12,7 @@ from mnesis.execution import settled
 from mnesis.graph.connections import Connection
 from mnesis.graph.context import Info
 from mnesis.graph.fields import resolved
-from mnesis.graph.memory import Memory, common_fields
+from mnesis.graph.memory import COMMON_FIELDS, Memory
 from mnesis.graph.messages import Message
 from mnesis.graph.scalars import Base64, JSONObject
 from mnesis.graph.stored import read_later, showing
@@ -53,13 +53,18 @@ class WorkingMemory(Memory):
     @classmethod
     def of(cls, stored: StoredMemory) -> "WorkingMemory":
         """A stored working memory as GraphQL shows it."""
-        return showing(cls, stored, common_fields(stored))
+        return showing(cls, stored)
 
 
 read_later(
     WorkingMemory,
-    ("entry_id", "session_id"),
-    [("stored_messages", "messages"), *(name for name in FIELDS[MemoryType.WORKING] if name != "messages")],
+    (
+        *COMMON_FIELDS,
+        "entry_id",
+        "session_id",
+        ("stored_messages", "messages"),
+        *(name for name in FIELDS[MemoryType.WORKING] if name != "messages"),
+    ),
 )
 
 

@@ -53,13 +53,18 @@ def session_word(tenant: str, session_id: str) -> str:
     return _mark(tenant) + _SESSION + _mark(session_id)
 
 
-def counts_of(stored: str, asked: Iterable[str]) -> Mapping[str, int]:
+def sought_in_counts(asked: Iterable[str]) -> list[tuple[str, str, int]]:
+    """The stems as `counts_of` wants them: each with what stands before its count, and the length of that."""
+    return [(stem, f" {stem}:", len(stem) + 2) for stem in asked]
+
+
+def counts_of(stored: str, asked: Iterable[tuple[str, str, int]]) -> Mapping[str, int]:
     """How often each of the stems occurs, without those that do not."""
     found = {}
-    for stem in asked:
-        place = stored.find(f" {stem}:")
+    for stem, before, length in asked:
+        place = stored.find(before)
         if place >= 0:
-            begin = place + len(stem) + 2
+            begin = place + length
             found[stem] = int(stored[begin : stored.index(" ", begin)])
     return found
 

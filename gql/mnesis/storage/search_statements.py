@@ -24,9 +24,10 @@ from sqlalchemy import (
 from mnesis.storage.engines import DriverCursor, Engine, WriteStatement
 from mnesis.storage.filtering import SHAPES_KEPT, Shape, condition
 from mnesis.storage.rows import Row
-from mnesis.storage.statements import MEMORY, table_of
+from mnesis.storage.statements import MEMORY, TENANT, table_of
 from mnesis.storage.tables import SearchRow
-from mnesis.storage.visibility import VisibleStatement, compile_visible, visible
+from mnesis.storage.visibility import TENANT as OF_TENANT
+from mnesis.storage.visibility import VisibleStatement, compile_of_tenant, compile_visible, visible
 
 SEARCH = table_of(SearchRow)
 
@@ -90,6 +91,10 @@ class SearchReadStatements:
         self.totals = self._compiled(
             select(func.count(), func.coalesce(func.sum(SEARCH.c.length), 0)).select_from(SEARCH)
         )
+        self.change = compile_of_tenant(
+            select(TENANT.c.change).where(TENANT.c.id == bindparam(OF_TENANT)), engine.dialect
+        )
+        """The number of the tenant's last change."""
         self.having = compile_visible(select(func.count()).select_from(self._having().subquery()), engine.dialect)
         self.expected = None if self._on_sqlite else self._expected()
         """How many match, as PostgreSQL expects from what it knows of the words: one JSON text, and no row is read."""

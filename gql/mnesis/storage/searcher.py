@@ -7,20 +7,20 @@ so both databases only say which memories match, and `mnesis.domain.searching` r
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
 from mnesis.domain.caller import Caller
 from mnesis.domain.memory import Memory
-from mnesis.domain.searching import FUSED, Candidate, SearchMode, Statistics, fused, passages, ranked
+from mnesis.domain.searching import FUSED, Candidate, SearchMode, Statistics, fused, ranked
 from mnesis.domain.words import WORD_CHARACTERS
 from mnesis.storage.compiling import compiled_for
 from mnesis.storage.engines import Engine
 from mnesis.storage.filtering import findable, sought
 from mnesis.storage.nearest import Nearest
-from mnesis.storage.search_index import container_word, counts_of, session_word, stem_word
+from mnesis.storage.search_index import container_word, counts_of, session_word, sought_in_counts, stem_word
 from mnesis.storage.search_statements import SearchReadStatements
 from mnesis.storage.stored_memory import stored_memory_from
 from mnesis.storage.visibility import VisibleStatement, caller_parameters
@@ -36,9 +36,12 @@ EXPLORED = 100
 EXPECTED = 2
 """How many times as many as are counted PostgreSQL must expect to match, so that nobody counts them."""
 LARGE = 10_000
-"""A tenant with more memories is counted once a minute only."""
+"""A tenant with more memories is counted once a minute only, and a smaller one when something was written."""
+COMMON = 1_000
+"""The words that more memories of a large tenant have are counted once a minute, too."""
 COUNT_KEPT_S = 60.0
 _COUNTS_KEPT = 1_000
+_WORDS_KEPT = 1_000
 _NO_STEM = "x" * (WORD_CHARACTERS + 1)
 """Longer than any word."""
 _EVERY_ONE = ("and",)
@@ -47,9 +50,19 @@ _EVERY_ONE = ("and",)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Counted:
+    """What a tenant had when it was counted: ``having`` says how many memories match something,
+    counted up to a number, where that is kept."""
+
     memories: int
     length: int
+    change: Rows
     at: float
+    having: dict[tuple[str, int], int] = field(default_factory=dict)
+
+    def keep(self, match: tuple[str, int], having: int) -> None:
+        """Remembers a count. None of zero: what has the word may have come since, and must be found."""
+        if having > (COMMON if self.memories > LARGE else 0) and len(self.having) < _WORDS_KEPT:
+            self.having[match] = having
 
 
 class Searcher:
@@ -68,19 +81,25 @@ class Searcher:
         """The page of the best answers that a request asks for."""
         return _Search(self, ask, caller, query, request).page()
 
-    def totals(self, ask: Ask, caller: Caller) -> tuple[int, int]:
+    def counted(self, ask: Ask, caller: Caller) -> _Counted:
         """How many memories the tenant has, and how many words these have."""
         with self._lock:
             counted = self._counted.get(caller.tenant)
-        if counted is not None and time.monotonic() - counted.at < COUNT_KEPT_S:
-            return counted.memories, counted.length
+        if counted is not None and time.monotonic() - counted.at >= COUNT_KEPT_S:
+            counted = None
+        if counted is not None and counted.memories > LARGE:
+            return counted
+        # Before what is counted, so that nothing that was written in between is taken for counted.
+        change = ask(self._statements.change, caller_parameters(caller))
+        if counted is not None and counted.change == change:
+            return counted
         [[memories, length]] = ask(self._statements.totals, caller_parameters(caller))
-        if memories > LARGE:
-            with self._lock:
-                if len(self._counted) >= _COUNTS_KEPT:
-                    self._counted.clear()
-                self._counted[caller.tenant] = _Counted(memories=memories, length=int(length), at=time.monotonic())
-        return memories, int(length)
+        counted = _Counted(memories=memories, length=int(length), change=change, at=time.monotonic())
+        with self._lock:
+            if len(self._counted) >= _COUNTS_KEPT:
+                self._counted.clear()
+            self._counted[caller.tenant] = counted
+        return counted
 
 
 class _Search:
@@ -97,7 +116,6 @@ class _Search:
         self._common = caller_parameters(caller)
         self._caller = caller
         self._given_ask = ask
-        self._memories = 0
         self._wanted = sought(query, self._engine)
         self._marks: list[str] = []
         if query.session_id is not None:
@@ -106,16 +124,15 @@ class _Search:
             self._marks.append(container_word(self._tenant, findable(query.container_id)))
 
     def page(self) -> SearchPage:
-        found = [(score, candidate, _place(score, candidate)) for score, candidate in self._found()]
+        found = self._found()
         if (after := self._request.after) is not None:
-            found = [each for each in found if _order(each[2]) > _order(after)]
+            found = [each for each in found if _order(_place(*each)) > _order(after)]
         page = found[: self._request.size]
-        memories = self._whole([candidate.id for _, candidate, _ in page])
-        asked = frozenset(self._request.stems)
+        memories = self._whole([candidate.id for _, candidate in page])
         return SearchPage(
             hits=tuple(
-                Hit(memory=memory, score=score, place=place, passages=passages(memory, asked))
-                for score, candidate, place in page
+                Hit(memory=memory, score=score, place=_place(score, candidate))
+                for score, candidate in page
                 # It may have been deleted since it was found.
                 if (memory := memories.get(candidate.id)) is not None
             ),
@@ -145,22 +162,25 @@ class _Search:
         )
 
     def _by_words(self) -> list[tuple[float, Candidate]]:
-        statistics = self._counted()
-        candidates = self._candidates(statistics)
-        explored, helpers = self._explored([each for _, each in ranked(candidates, (), statistics)[:EXPLORED]])
+        known = self._searcher.counted(self._given_ask, self._caller)
+        statistics = self._counted(known)
+        candidates = self._candidates(statistics, known)
+        alone = ranked(candidates, (), statistics)
+        explored, helpers = self._explored([each for _, each in alone[:EXPLORED]])
+        if not explored:
+            return alone
         by_id = {each.id: each for each in candidates}
         by_id.update((each.id, each) for each in explored)
         return ranked(by_id.values(), helpers, statistics)
 
-    def _counted(self) -> Statistics:
-        memories, length = self._searcher.totals(self._given_ask, self._caller)
-        self._memories = memories
-        having = {
-            stem: count for stem in self._request.stems if memories and (count := self._having([self._word(stem)]))
-        }
-        return Statistics(memories=memories, mean_length=length / max(memories, 1), having=having)
+    def _counted(self, known: _Counted) -> Statistics:
+        having = {}
+        if known.memories:
+            counts = ((stem, self._having([self._word(stem)], known)) for stem in self._request.stems)
+            having = {stem: count for stem, count in counts if count}
+        return Statistics(memories=known.memories, mean_length=known.length / max(known.memories, 1), having=having)
 
-    def _candidates(self, statistics: Statistics) -> list[Candidate]:
+    def _candidates(self, statistics: Statistics, known: _Counted) -> list[Candidate]:
         """Memories that have words of the query and pass the filter: those that have all, then by the rarest."""
         most = self._request.candidates
         rarest = sorted(statistics.having, key=lambda stem: (statistics.having[stem], stem))
@@ -175,7 +195,7 @@ class _Search:
             if len(found) >= most:
                 break
             match = [*self._marks, *every]
-            having = counted[every[0]] if len(match) == 1 else self._having(match)
+            having = counted[every[0]] if len(match) == 1 else self._having(match, known)
             common = having >= most * LOOKED_AT
             for candidate in self._matching(self._statements.matching(match, []), common=common):
                 found.setdefault(candidate.id, candidate)
@@ -211,18 +231,25 @@ class _Search:
         values = {**self._wanted.values, "near": self._engine.texts(following)}
         passing = self._read(self._ask(self._statements.rows(self._wanted.shape), values))
         found = {each.id: each for each in (*passing, *entries.values())}
-        return [replace(each, before=before.get(each.id, ())) for each in found.values()], helpers
+        return [each._replace(before=before.get(each.id, ())) for each in found.values()], helpers
 
     def _whole(self, ids: Iterable[str]) -> dict[str, Memory]:
         rows = self._ask(self._searcher._memories, {"ids": self._engine.texts(list(ids))})
         return {memory.id: memory for memory in map(stored_memory_from, rows)}
 
-    def _having(self, words: list[str]) -> int:
+    def _having(self, words: list[str], known: _Counted) -> int:
         """How many memories have all the words, counted as far as matters."""
         most = self._request.candidates * LOOKED_AT
         match = self._statements.matching(words, [])
+        counted = known.having.get((match, most))
+        if counted is None:
+            counted = self._counted_now(match, most, known)
+            known.keep((match, most), counted)
+        return counted
+
+    def _counted_now(self, match: str, most: int, known: _Counted) -> int:
         # GIN brings all that match before the first can be counted, which takes ever longer the more there are.
-        if self._memories > most * EXPECTED and self._expects(match, most * EXPECTED):
+        if known.memories > most * EXPECTED and self._expects(match, most * EXPECTED):
             return most
         return int(self._ask(self._statements.having, {"match": match, "most": most})[0][0])
 
@@ -240,16 +267,9 @@ class _Search:
         return int(orjson.loads(plan)[0]["Plan"]["Plan Rows"])
 
     def _read(self, rows: Rows) -> list[Candidate]:
-        stems = self._request.stems
+        sought = sought_in_counts(self._request.stems)
         return [
-            Candidate(
-                id=memory_id,
-                session_id=session_id,
-                created_at=created_at,
-                arrival=arrival,
-                counts=counts_of(counts, stems),
-                length=length,
-            )
+            Candidate(memory_id, session_id, created_at, arrival, counts_of(counts, sought), length)
             for memory_id, session_id, created_at, arrival, counts, length in rows
         ]
 

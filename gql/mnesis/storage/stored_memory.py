@@ -5,15 +5,16 @@ A list is mostly handed on to somebody who has chosen a few fields, and JSON to 
 
 from collections.abc import Callable
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any, TypeVar
 
 import orjson
+from orjson import Fragment
 
 from mnesis.domain.fields import FieldKind, FieldValue
-from mnesis.domain.json_values import JsonText
 from mnesis.domain.memory import FIELDS, Memory
 from mnesis.domain.memory_types import MemoryType
-from mnesis.storage.instants import from_microseconds
+from mnesis.storage.instants import from_microseconds, stored_instant_text
 from mnesis.storage.rows import MEMORY_COLUMNS, Row, field_value, value_reader
 
 _M = TypeVar("_M", bound=Memory)
@@ -55,12 +56,10 @@ class StoredMemory(Memory):
     def __repr__(self) -> str:
         return Memory.__repr__(self).replace(type(self).__qualname__, Memory.__qualname__, 1)
 
-    def as_written(self, name: str) -> FieldValue | JsonText:
+    @property
+    def written(self) -> Any:
         row = self._row
-        if row is None:
-            return super().as_written(name)
-        place, read = _WRITTEN[row[_TYPE]][name]
-        return row[place] if read is None else read(row[place])  # type: ignore[no-any-return]  # A driver's row.
+        return super().written if row is None else _WrittenRow(row)
 
 
 def stored_memory_from(row: Row) -> Memory:
@@ -68,8 +67,6 @@ def stored_memory_from(row: Row) -> Memory:
     memory = _new(StoredMemory)
     _set_row(memory, row)
     _set_type(memory, _TYPES[row[_TYPE]])
-    for put, place in _AT_ONCE:
-        put(memory, row[place])
     return memory
 
 
@@ -121,15 +118,6 @@ def _values(row: Row) -> dict[str, FieldValue]:
     return values
 
 
-def _written(kind: FieldKind) -> Callable[[Any], Any] | None:
-    """How a column is handed on; None for as it is."""
-    if kind is FieldKind.OBJECT:
-        return lambda stored: JsonText(stored) if stored is not None else None
-    if kind in (FieldKind.TEXT, FieldKind.ROLE, FieldKind.BINARY):
-        return None
-    return lambda stored: field_value(kind, stored)
-
-
 _FIELDS = {
     memory_type.value: (
         {name: field_value(field.kind, None) for name, field in fields.items()},
@@ -137,15 +125,7 @@ _FIELDS = {
     )
     for memory_type, fields in FIELDS.items()
 }
-_WRITTEN: dict[str, dict[str, tuple[int, Callable[[Any], Any] | None]]] = {
-    type_word: {
-        "namespace": (_NAMESPACE, JsonText),
-        **{name: (_PLACES[name], _written(field.kind)) for name, field in fields.items()},
-    }
-    for memory_type, fields in FIELDS.items()
-    for type_word in (memory_type.value,)
-}
-_LATER: dict[str, Callable[[Row], Any]] = {
+_CONVERTED: dict[str, Callable[[Row], Any]] = {
     "namespace": lambda row: orjson.loads(row[_NAMESPACE]),
     "created_at": _time("created_at"),
     "updated_at": _time("updated_at"),
@@ -161,4 +141,36 @@ _SET: dict[str, Callable[[Memory, Any], None]] = {
 _new: Callable[[type[_M]], _M] = object.__new__
 _set_row: Callable[[StoredMemory, Row], None] = StoredMemory.__dict__["_row"].__set__
 _set_type = _SET["type"]
-_AT_ONCE = [(put, _PLACES[name]) for name, put in _SET.items() if name not in _LATER and name != "type"]
+_LATER = {name: itemgetter(place) for name, place in _PLACES.items() if name in _SET} | _CONVERTED
+
+
+def _written(column: str, kind: FieldKind) -> Callable[[Row], Any]:
+    """How a field is handed on."""
+    place = _PLACES[column]
+    if kind is FieldKind.OBJECT:
+        return lambda row: Fragment(row[place]) if row[place] is not None else None
+    if kind in (FieldKind.TEXT, FieldKind.ROLE, FieldKind.BINARY):
+        return itemgetter(place)
+    return lambda row: field_value(kind, row[place])
+
+
+def _written_time(column: str) -> Callable[[Row], str]:
+    place = _PLACES[column]
+    return lambda row: stored_instant_text(row[place])
+
+
+class _WrittenRow(tuple[Any, ...]):
+    """A row as `Memory.written` has it: attributes that are read without a step of Python, where that can be."""
+
+    __slots__ = ()
+
+
+_WRITTEN: dict[str, Callable[[Any], Any]] = {
+    **_LATER,
+    **{name: _written(name, field.kind) for fields in FIELDS.values() for name, field in fields.items()},
+    **{name: _written_time(name) for name in ("created_at", "updated_at", "content_updated_at")},
+    "type": lambda row: _TYPES[row[_TYPE]],
+    "namespace": _written("namespace", FieldKind.OBJECT),
+}
+for _name, _read in _WRITTEN.items():
+    setattr(_WrittenRow, _name, property(_read))

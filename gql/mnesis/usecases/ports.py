@@ -15,7 +15,7 @@ from mnesis.domain.memory import Memory
 from mnesis.domain.memory_types import WriteStatus
 from mnesis.domain.quotas import Quotas, Usage
 from mnesis.domain.refusals import Refusal
-from mnesis.domain.searching import Passage, SearchMode
+from mnesis.domain.searching import SearchMode
 from mnesis.domain.watching import ChangeFilter
 
 T = TypeVar("T")
@@ -97,12 +97,11 @@ class Meaning:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
-    """A memory that answers, how well, and the passages that hold words of the query."""
+    """A memory that answers, and how well."""
 
     memory: Memory
     score: float
     place: SearchPlace
-    passages: tuple[Passage, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
