@@ -159,8 +159,11 @@ class Workspace:
 
     def add_history(self, records: Iterable[HistoryRecord]) -> None:
         """Takes over new records of the memories that have a history here."""
+        histories = self._histories
+        if not histories:
+            return
         for record in records:
-            if (known := self._histories.get(record.memory_id)) is not None:
+            if (known := histories.get(record.memory_id)) is not None:
                 known[record.version] = record
 
     def live_entries(self, session_id: str) -> Iterator[Memory]:

@@ -423,19 +423,25 @@ def _call(loop: asyncio.AbstractEventLoop, set_answers: Callable[[_T], None], gi
 
 def _weight_bytes(command: Command | Rejected) -> int:
     """Roughly what a command weighs in memory."""
-    if isinstance(command, Create | Update | PutEntry):
+    if isinstance(command, _WITH_CHANGES):
         changes = command.changes
         given = sum(map(_value_weight_bytes, changes.given.values()))
         return OBJECT_BYTES + given + _value_weight_bytes(changes.append_messages)
     return OBJECT_BYTES
 
 
+# Unions would be made anew for each value.
+_WITH_CHANGES = (Create, Update, PutEntry)
+_PLAIN = (str, bytes)
+_LISTED = (list, tuple)
+
+
 def _value_weight_bytes(value: object) -> int:
-    if isinstance(value, str | bytes):
+    if isinstance(value, _PLAIN):
         return len(value)
     if isinstance(value, dict):
         return OBJECT_BYTES + sum(map(_value_weight_bytes, value.values()))
-    if isinstance(value, list | tuple):
+    if isinstance(value, _LISTED):
         return OBJECT_BYTES + sum(map(_value_weight_bytes, value))
     if isinstance(value, Message):
         return OBJECT_BYTES + len(value.text or "") + _value_weight_bytes(value.parts)

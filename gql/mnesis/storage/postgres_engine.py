@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, suppress
 from itertools import count
 from typing import Any
 
+import orjson
 import psycopg
 from psycopg import errors, pq
 from psycopg.conninfo import conninfo_to_dict
@@ -247,6 +248,8 @@ def _alike(values: Collection[Any], kind: type) -> str:
     """The same for values of one kind, as most columns hold them, with fewer calls for each, or none."""
     if kind is type(None):
         return "{" + ",".join(["NULL"] * len(values)) + "}"
+    if kind is int:
+        return f"{{{orjson.dumps(values)[1:-1].decode()}}}"
     if kind is str:
         whole = "".join(values)
         escaped = map(_escaped, values) if '"' in whole or "\\" in whole else values
