@@ -7,8 +7,8 @@ import pytest
 
 from mnesis.graph.deadlines import Deadlines
 
-MOST_S = 0.2
-NEAR_S = 0.1
+MOST_S = 0.3
+NEAR_S = 0.25
 
 
 async def took_s(deadlines: Deadlines, work_s: float, *, after_s: float = 0) -> tuple[bool, float]:
@@ -41,17 +41,17 @@ def test_each_ends_at_its_own_time() -> None:
 
 def test_there_is_an_end_again_after_all_have_ended() -> None:
     async def twice() -> None:
-        deadlines = Deadlines(0.02)
+        deadlines = Deadlines(MOST_S)
         for work_s in (0.001, 5, 0.001, 5):
             assert (await took_s(deadlines, work_s))[0] is (work_s < 1)
             # Until there is no timer any more.
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(MOST_S + NEAR_S)
 
     asyncio.run(twice())
 
 
 def test_an_event_loop_that_has_ended_leaves_nothing_to_the_next() -> None:
-    deadlines = Deadlines(0.05)
+    deadlines = Deadlines(MOST_S)
 
     async def left() -> None:
         with deadlines.begin():
@@ -97,7 +97,7 @@ def test_a_fault_of_the_work_goes_on() -> None:
 
 def test_one_may_stand_within_another() -> None:
     async def nested() -> tuple[bool, bool]:
-        outer, inner = Deadlines(0.1), Deadlines(0.02)
+        outer, inner = Deadlines(2 * MOST_S), Deadlines(MOST_S)
         came_out = False
         with outer.begin():
             with inner.begin():
