@@ -69,9 +69,15 @@ class Written:
     def __init__(self, memory: Memory) -> None:
         self._of = memory
 
-    def __getattr__(self, name: str) -> Any:
-        memory = self._of
-        return memory.values[name] if name in memory.values else getattr(memory, name)
+
+def _value(name: str) -> Callable[[Written], FieldValue]:
+    return lambda written: written._of.values[name]
+
+
+for _name in Memory.__dataclass_fields__:
+    setattr(Written, _name, property(attrgetter(f"_of.{_name}")))
+for _name in {name for fields in FIELDS.values() for name in fields}:
+    setattr(Written, _name, property(_value(_name)))
 
 
 def next_version(
