@@ -41,10 +41,16 @@ async def listed(
     after: str | None,
     last: int | None,
     before: str | None,
+    looked_at: frozenset[str] | None = None,
 ) -> MemoryConnection:
-    """A page of the memories that pass a filter. Raises GraphQLError for arguments that cannot be meant."""
+    """A page of the memories that pass a filter, with what is ``looked_at``.
+
+    Raises GraphQLError for arguments that cannot be meant.
+    """
     query = MemoryQuery(
-        order=order or MemoryOrder.CREATED_AT_DESC, **(filter_fields(wanted) if wanted is not None else {})
+        order=order or MemoryOrder.CREATED_AT_DESC,
+        looked_at=looked_at,
+        **(filter_fields(wanted) if wanted is not None else {}),
     )
     history = lists_records(query)
     kind = CursorKind.RECORDS if history else _KINDS[query.order]

@@ -22,6 +22,7 @@ from mnesis.graph.fields import resolved
 from mnesis.graph.filters import MemoryFilter
 from mnesis.graph.history import HistoryMemory
 from mnesis.graph.listing import MemoryConnection, listed
+from mnesis.graph.looked_at import looked_at
 from mnesis.graph.memory import Memory
 from mnesis.graph.node import MemoryContainer, Node
 from mnesis.graph.present import loaded, shown_as_it_was
@@ -132,6 +133,7 @@ class Query:
             after=given(after),
             last=given(last),
             before=given(before),
+            looked_at=looked_at(info),
         )
 
     @resolved(

@@ -31,7 +31,7 @@ from mnesis.storage.removing import removal_counts
 from mnesis.storage.rows import record_from
 from mnesis.storage.searcher import Searcher
 from mnesis.storage.statements import ReadStatements
-from mnesis.storage.stored_memory import stored_memory_from
+from mnesis.storage.stored_memory import memory_columns, stored_memory_from, stored_memory_of
 from mnesis.storage.visibility import VisibleStatement, caller_parameters
 from mnesis.usecases.metering import UNMETERED, Meter
 from mnesis.usecases.ports import (
@@ -186,9 +186,11 @@ class Reader:
         bound, ascending = _direction(page, ascending=query.order.ascending)
         # No index has a session's entries in the order of their changes, so they are looked up and sorted.
         looked_up = wanted.names("ids") or (query.order.column == "updated_at" and wanted.names("session"))
-        statement = self._statements.list_memories(wanted.shape, looked_up, query.order.column, bound, ascending)
+        column = query.order.column
+        columns = memory_columns(query.looked_at, column)
+        statement = self._statements.list_memories(wanted.shape, looked_up, column, bound, ascending, columns)
         rows = await self._rows(caller, statement, {**wanted.values, **_place(page)}, kind="list_memories")
-        return _page(list(map(stored_memory_from, rows)), _MEMORY_CURSORS[query.order.column], page)
+        return _page(list(map(stored_memory_of(columns), rows)), _MEMORY_CURSORS[column], page)
 
     async def count_memories(self, caller: Caller, query: MemoryQuery) -> int:
         wanted = sought(query, self._engine)

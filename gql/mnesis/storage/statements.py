@@ -138,12 +138,12 @@ class ReadStatements:
         self.history = cache(self._history)
 
     def _list_memories(
-        self, shape: Shape, looked_up: bool, column: str, bound: str | None, ascending: bool
+        self, shape: Shape, looked_up: bool, column: str, bound: str | None, ascending: bool, columns: tuple[str, ...]
     ) -> VisibleStatement:
         """``looked_up`` are few enough to be sorted; ``column`` is the time that orders them; ``bound`` is None or
-        "place"."""
+        "place"; ``columns`` are those that are wanted."""
         order = _order_of(looked_up, MEMORY.c[column], MEMORY.c.arrival)
-        found = select(*MEMORY.columns).where(_LIVE, condition(shape, self._engine, MEMORY))
+        found = select(*(MEMORY.c[name] for name in columns)).where(_LIVE, condition(shape, self._engine, MEMORY))
         return self._compiled(_paged(found, order, bound, ascending))
 
     def _count_memories(self, shape: Shape) -> VisibleStatement:

@@ -55,9 +55,14 @@ class Page(Generic[T]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryQuery(MemoryFilter):
-    """Which live memories are listed, and in which order."""
+    """Which live memories are listed, and in which order.
+
+    ``looked_at`` names the attributes of `Memory.written` that are looked at, None: any may be. A reader may leave out
+    others than the id and the type.
+    """
 
     order: MemoryOrder = MemoryOrder.CREATED_AT_DESC
+    looked_at: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
