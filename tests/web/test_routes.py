@@ -162,6 +162,7 @@ def test_a_fault_is_masked_with_an_id_that_the_log_repeats(
     client = TestClient(made_app(database, authenticator=Broken()), raise_server_exceptions=False)
     answer = client.post("/graphql")
     assert answer.status_code == 500
+    assert answer.headers["x-content-type-options"] == "nosniff"
     assert code(answer) == "INTERNAL_SERVER_ERROR"
     assert "secret" not in answer.text
     assert answer.json()["errors"][0]["extensions"]["errorId"] in caplog.text
@@ -314,6 +315,8 @@ def test_a_page_of_a_known_origin_may_call(database: Database) -> None:
     origin = {"Origin": "https://app.example.com"}
     preflight = client.options("/graphql", headers=origin | PREFLIGHT)
     assert preflight.status_code == 200
+    assert preflight.headers["x-frame-options"] == "DENY"
+    assert len(preflight.headers["x-request-id"]) == 32
     assert preflight.headers["access-control-allow-origin"] == "https://app.example.com"
     assert "authorization" in preflight.headers["access-control-allow-headers"]
     assert "access-control-allow-credentials" not in preflight.headers
