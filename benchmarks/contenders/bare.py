@@ -9,6 +9,7 @@ import gc
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any
 
 from starlette.applications import Starlette
@@ -31,7 +32,10 @@ from mnesis.usecases.memories import Memories
 from mnesis.usecases.ports import MemoryQuery, PageRequest, SearchRequest
 from mnesis.usecases.requests import MemoryUpdate, UpdateContextMemory, UpdateMemories
 
-SESSIONS = MemoryQuery(types=frozenset([MemoryType.SESSION]))
+SESSIONS = MemoryQuery(
+    types=frozenset([MemoryType.SESSION]),
+    looked_at=frozenset(["id", "type", "version", "created_at", "updated_at", "namespace", "summary", "metadata"]),
+)
 EVERYTHING = MemoryQuery()
 
 
@@ -49,15 +53,15 @@ class Routes:
         item = MemoryUpdate(memory_type=MemoryType.SESSION, id=given["id"], changes=changes)
         batch = await self.memories.update_memories(MNESIS_CALLER, UpdateMemories(items=(item,)))
         [outcome] = batch.outcomes
-        memory = outcome.memory
-        if memory is None:
+        if outcome.memory is None:
             return answered("updateMemory", not_found())
+        memory = outcome.memory.written
         shown = {
             "__typename": "SessionMemory",
             "id": memory.id,
             "version": memory.version,
-            "updatedAt": iso(memory.updated_at),
-            "metadata": memory.values["metadata"],
+            "updatedAt": _time(memory.updated_at),
+            "metadata": memory.metadata,
         }
         payload: dict[str, Any] = {
             "status": outcome.status.value,
@@ -89,17 +93,18 @@ class Routes:
 
     async def memory(self, request: Request) -> Response:
         asked = (await variables(request))["id"]
-        memory = (await self.memories.memories(MNESIS_CALLER, [asked])).get(asked)
-        if memory is None:
+        found = (await self.memories.memories(MNESIS_CALLER, [asked])).get(asked)
+        if found is None:
             return answered("memory", None)
+        memory = found.written
         shown = {
             "__typename": "SessionMemory",
             "id": memory.id,
             "version": memory.version,
-            "createdAt": iso(memory.created_at),
-            "updatedAt": iso(memory.updated_at),
-            "summary": memory.values["summary"],
-            "metadata": memory.values["metadata"],
+            "createdAt": _time(memory.created_at),
+            "updatedAt": _time(memory.updated_at),
+            "summary": memory.summary,
+            "metadata": memory.metadata,
         }
         return answered("memory", shown)
 
@@ -118,27 +123,33 @@ class Routes:
         return answered("searchMemories", {"nodes": [_found(hit.memory) for hit in page.hits]})
 
 
-def _listed(memory: Memory) -> dict[str, Any]:
+def _listed(stored: Memory) -> dict[str, Any]:
+    memory = stored.written
     return {
         "id": memory.id,
-        "type": memory.type.value,
+        "type": memory.type,
         "version": memory.version,
-        "createdAt": iso(memory.created_at),
-        "updatedAt": iso(memory.updated_at),
+        "createdAt": _time(memory.created_at),
+        "updatedAt": _time(memory.updated_at),
         "namespace": memory.namespace,
-        "summary": memory.values["summary"],
-        "metadata": memory.values["metadata"],
+        "summary": memory.summary,
+        "metadata": memory.metadata,
     }
 
 
-def _found(memory: Memory) -> dict[str, Any]:
+def _found(stored: Memory) -> dict[str, Any]:
+    memory = stored.written
     return {
         "__typename": "SessionMemory",
         "id": memory.id,
         "version": memory.version,
-        "updatedAt": iso(memory.updated_at),
-        "summary": memory.values["summary"],
+        "updatedAt": _time(memory.updated_at),
+        "summary": memory.summary,
     }
+
+
+def _time(written: datetime | str) -> str:
+    return written if isinstance(written, str) else iso(written)
 
 
 def app() -> Starlette:
