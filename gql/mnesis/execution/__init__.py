@@ -5,7 +5,8 @@ graphql-core would give.
 """
 
 from mnesis.execution.engine import Engine, NotValid
+from mnesis.execution.leaves import handing_on
 from mnesis.execution.ordering import keeping_order, settled
 from mnesis.execution.plan import Plan
 
-__all__ = ["Engine", "NotValid", "Plan", "keeping_order", "settled"]
+__all__ = ["Engine", "NotValid", "Plan", "handing_on", "keeping_order", "settled"]

@@ -1,6 +1,7 @@
 """What is written for the values of leaf types, so that the usual ones are told by a look at their type."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from graphql import GraphQLBoolean, GraphQLEnumType, GraphQLFloat, GraphQLID, GraphQLInt, GraphQLLeafType, GraphQLString
 from graphql.type import scalars
@@ -18,6 +19,20 @@ _BUILT_IN: dict[Any, tuple[Any, str]] = {
     GraphQLFloat: (scalars.serialize_float, "type(v) is {float} and {least} <= v <= {most}"),
 }
 _MOST_FLOAT = 1.7976931348623157e308
+_HANDED_ON = "mnesis_handed_on"
+
+_Serialize = TypeVar("_Serialize", bound=Callable[[Any], Any])
+
+
+def handing_on(*kinds: type) -> Callable[[_Serialize], _Serialize]:
+    """Says of a scalar's ``serialize`` that it gives values of these very types back as they are, so that it need not
+    be called for them. They are values: neither null, nor exceptions, nor to be awaited."""
+
+    def mark(serialize: _Serialize) -> _Serialize:
+        setattr(serialize, _HANDED_ON, frozenset(kinds))
+        return serialize
+
+    return mark
 
 
 def write_leaf(source: Source, depth: int, kind: GraphQLLeafType, key: str, *, non_null: bool) -> None:
@@ -34,10 +49,12 @@ def write_leaf(source: Source, depth: int, kind: GraphQLLeafType, key: str, *, n
         source.line(depth, f"if type(v) is {source.name(cls)} and v._name_ in {source.name(names)}:")
         source.line(depth + 1, f"o[{key}] = {source.name(names)}[v._name_]")
     else:
-        plain = source.name(PLAIN)
-        source.line(
-            depth, f"if type(v) in {plain} and type(r := {source.name(kind.coerce_output_value)}(v)) in {plain}:"
-        )
+        plain, serialize = source.name(PLAIN), kind.coerce_output_value
+        if handed_on := getattr(serialize, _HANDED_ON, None):
+            source.line(depth, f"if type(v) in {source.name(handed_on)}:")
+            source.line(depth + 1, f"o[{key}] = v")
+        other = "elif" if handed_on else "if"
+        source.line(depth, f"{other} type(v) in {plain} and type(r := {source.name(serialize)}(v)) in {plain}:")
         source.line(depth + 1, f"o[{key}] = r")
     if not non_null:
         source.line(depth, "elif v is None:")

@@ -18,6 +18,7 @@ from strawberry.types.scalar import ScalarDefinition
 from mnesis.domain.fields import Unreadable
 from mnesis.domain.json_values import JsonObject
 from mnesis.domain.times import instant, instant_text
+from mnesis.execution import handing_on
 from mnesis.graph.json_literals import json_from_literal
 
 JSONObject = NewType("JSONObject", dict[str, Any])
@@ -32,6 +33,7 @@ def instant_from(text: object) -> datetime | Unreadable:
     return instant(text)
 
 
+@handing_on(str)
 def shown_instant(moment: datetime | str) -> str:
     """`instant_text`, in a third of the time; what was read from the store is that text already."""
     if isinstance(moment, str):
@@ -73,6 +75,18 @@ def object_from_literal(node: ValueNode, variables: dict[str, Any] | None = None
     return object_from(json_from_literal(node, variables))
 
 
+@handing_on(dict, orjson.Fragment)
+def shown_object(value: object) -> object:
+    """The object itself, or its JSON as it is stored."""
+    return value
+
+
+@handing_on(str, int, float, bool, list, dict, orjson.Fragment)
+def shown_json(value: object) -> object:
+    """The value itself, or its JSON as it is stored."""
+    return value
+
+
 def _no_input(value: object) -> Any:
     raise GraphQLError("JSON is given in answers only.")
 
@@ -95,7 +109,7 @@ SCALARS: dict[object, ScalarDefinition] = {
             " beyond 64 bits, more than 32 levels, more than 256 KiB."
         ),
         specified_by_url="https://datatracker.ietf.org/doc/html/rfc8259#section-4",
-        serialize=lambda value: value,
+        serialize=shown_object,
         parse_value=object_from,
         parse_literal=object_from_literal,
     ),
@@ -103,7 +117,7 @@ SCALARS: dict[object, ScalarDefinition] = {
         name="JSON",
         description="Any JSON value; in answers only.",
         specified_by_url="https://datatracker.ietf.org/doc/html/rfc8259",
-        serialize=lambda value: value,
+        serialize=shown_json,
         parse_value=_no_input,
     ),
     Base64: strawberry.scalar(
