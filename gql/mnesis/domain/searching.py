@@ -309,10 +309,9 @@ def _place(found: tuple[float, Candidate]) -> tuple[float, int, int]:
     return (score, candidate.created_at, candidate.arrival)
 
 
-def _helpers(candidate: Candidate) -> Iterator[tuple[float, str]]:
+def _helpers(candidate: Candidate) -> Iterator[tuple[float, str | None]]:
     yield from zip(CONTEXT, candidate.before, strict=False)
-    if candidate.session_id is not None:
-        yield SUMMARY, candidate.session_id
+    yield SUMMARY, candidate.session_id
 
 
 PASSAGE_CHARACTERS = 200
