@@ -26,6 +26,9 @@ class Databases(Protocol):
     def copy(self, name: str, *, of_mnesis: bool) -> str:
         """The URL of a new database with the seeded sessions."""
 
+    def gather_statistics(self, url: str) -> None:
+        """What the database does by itself within minutes, which lie between two kinds of work elsewhere."""
+
     def records(self, url: str) -> int:
         """How many history rows there are."""
 
@@ -46,6 +49,9 @@ class SqliteDatabases:
     def copy(self, name: str, *, of_mnesis: bool) -> str:
         shutil.copyfile(self._path(SEEDED[of_mnesis]), self._path(name))
         return self._url(name)
+
+    def gather_statistics(self, url: str) -> None:
+        """It does nothing of the kind by itself."""
 
     def records(self, url: str) -> int:
         connection = sqlite3.connect(url.removeprefix(SQLITE), timeout=30)
@@ -78,6 +84,10 @@ class PostgresDatabases:
     def copy(self, name: str, *, of_mnesis: bool) -> str:
         self._make(name, SEEDED[of_mnesis])
         return str(self._server.get_uri(name))
+
+    def gather_statistics(self, url: str) -> None:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("ANALYZE")
 
     def records(self, url: str) -> int:
         with psycopg.connect(url) as connection:

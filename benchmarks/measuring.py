@@ -173,6 +173,7 @@ class _Run:
         found = self._measured[work.name][server.contender.name]
         if found.left_out:
             return False
+        self._databases.gather_statistics(server.database_url)
         try:
             with server.awake():
                 shape = checked(server, work)
