@@ -66,6 +66,35 @@ class Client:
         created: str = made["memory"]["id"]
         return created
 
+    async def create_one_of_each(self) -> tuple[str, str, str]:
+        """Creates a session, an entry of it and a fact in which no field is empty, and says their ids."""
+        session = await self.create(
+            session={
+                "id": "s1",
+                "summary": "S",
+                "metadata": {"a": 1},
+                "agents": {"b": 2},
+                "additionalInfo": {"c": 3},
+                "pinned": True,
+                "namespace": {"user": "bob"},
+            }
+        )
+        working = await self.create(
+            working={
+                "sessionId": "s1",
+                "entryId": "m1",
+                "role": "user",
+                "content": "C",
+                "messages": [{"role": "user", "text": "T"}],
+                "structuredData": {"d": [1.0, 1, True, None]},
+                "binaryData": "AAEC",
+                "tags": {"e": "5"},
+                "metadata": {"f": {}},
+            }
+        )
+        fact = await self.create(longTerm={"memory": "M", "tags": {}, "strategy": "semantic", "pinned": True})
+        return session, working, fact
+
     async def converse(self, session_id: str, *contents: dict[str, Any], **given: Any) -> Any:
         """Changes or adds entries of a session, which is created where there is none."""
         given = {"sessionId": session_id, "contents": contents, "createSession": True, **given}

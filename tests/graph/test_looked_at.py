@@ -32,34 +32,6 @@ def fields_of(name: str) -> list[str]:
     return list(kind.fields)
 
 
-async def filled(client: Client) -> None:
-    await client.create(
-        session={
-            "id": "s1",
-            "summary": "S",
-            "metadata": {"a": 1},
-            "agents": {"b": 2},
-            "additionalInfo": {"c": 3},
-            "pinned": True,
-            "namespace": {"user": "bob"},
-        }
-    )
-    await client.create(
-        working={
-            "sessionId": "s1",
-            "entryId": "m1",
-            "role": "user",
-            "content": "C",
-            "messages": [{"role": "user", "text": "T"}],
-            "structuredData": {"d": [1.0]},
-            "binaryData": "AAEC",
-            "tags": {"e": "5"},
-            "metadata": {"f": {}},
-        }
-    )
-    await client.create(longTerm={"memory": "M", "tags": {}, "strategy": "semantic", "pinned": True})
-
-
 def test_of_every_field_is_known_what_it_looks_at() -> None:
     for name in TYPES:
         assert set(fields_of(name)) <= set(looked_at.ATTRIBUTES)
@@ -69,7 +41,7 @@ def test_of_every_field_is_known_what_it_looks_at() -> None:
 
 
 async def test_a_field_alone_says_what_it_says_among_all(client: Client) -> None:
-    await filled(client)
+    await client.create_one_of_each()
     nodes = (await client.only("{ memories { nodes { __typename id } } }"))["nodes"]
     ids = {node["__typename"]: node["id"] for node in nodes}
     for name in TYPES:
@@ -85,7 +57,7 @@ async def test_a_field_alone_says_what_it_says_among_all(client: Client) -> None
 
 
 async def test_what_stands_in_fragments_and_under_other_names_is_looked_at(client: Client) -> None:
-    await filled(client)
+    await client.create_one_of_each()
     document = """
       query($with: Boolean!) {
         memories(filter: {types: [SESSION]}) { edges { node { ...Common again: updatedAt ... on Node { key: id } } } }

@@ -31,31 +31,7 @@ query($id: ID!) { node(id: $id) { __typename id
 
 async def test_one_document_selects_every_field_of_every_kind(client: Client) -> None:
     namespace = {"user": "bob"}
-    await client.create(
-        session={
-            "id": "s1",
-            "summary": "S",
-            "metadata": {"a": 1},
-            "agents": {"b": 2},
-            "additionalInfo": {"c": 3},
-            "pinned": True,
-            "namespace": namespace,
-        }
-    )
-    working = await client.create(
-        working={
-            "sessionId": "s1",
-            "entryId": "m1",
-            "role": "user",
-            "content": "C",
-            "messages": [{"role": "user", "text": "T"}],
-            "structuredData": {"d": [1.0, 1, True, None]},
-            "binaryData": "AAEC",
-            "tags": {"e": "5"},
-            "metadata": {"f": {}},
-        }
-    )
-    fact = await client.create(longTerm={"memory": "M", "tags": {}, "strategy": "semantic", "pinned": True})
+    _, working, fact = await client.create_one_of_each()
 
     def common(memory_id: str, kind: str, version: int) -> dict[str, Any]:
         return {

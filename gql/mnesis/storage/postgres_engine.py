@@ -105,7 +105,8 @@ class PostgresEngine:
         """Raises psycopg.OperationalError where the server cannot be reached."""
         # Typed as if psycopg's own parameters could be among them.
         parts: dict[str, Any] = {**_CONNECTION, **conninfo_to_dict(self._url)}
-        connection = WriterConnection.connect(autocommit=True, **parts)
+        kind = psycopg.Connection if read_only else WriterConnection
+        connection = kind.connect(autocommit=True, **parts)
         # JSON is handed on as the text it was written as.
         connection.adapters.register_loader("json", TextLoader)
         connection.execute(_SETTINGS + (_READER_SETTINGS if read_only else _WRITER_SETTINGS))
